@@ -1,0 +1,146 @@
+//! A segment without SYN and RST: the completing ACK, data, or what comes before its time.
+
+use super::{Sighting, Transition};
+use crate::flow::{Flow, note, phase};
+use crate::seq::{past, within};
+use crate::{Anomaly, HandshakeFlags, Segment, TcpFlags};
+
+/// The initiator acknowledges, sends data or closes.
+#[inline(always)]
+pub(super) fn from_initiator(
+    flow: &mut Flow,
+    segment: &Segment,
+    seen: Sighting,
+    transition: &mut Transition,
+) {
+    if flow.phase == phase::SYN_SENT {
+        before_synack(flow, segment, transition);
+    } else if flow.has(note::SIMULTANEOUS) {
+        simultaneous_from_initiator(flow, segment, seen, transition);
+    } else {
+        completing(flow, segment, seen, transition);
+    }
+}
+
+/// No SYN-ACK passed here yet: the final ACK overtook it, only one direction is visible, or data
+/// comes too early.
+#[inline(always)]
+fn before_synack(flow: &mut Flow, segment: &Segment, transition: &mut Transition) {
+    let first = flow.a.wrapping_add(1);
+    let too_early =
+        segment.payload > 0 && !flow.flags.contains(HandshakeFlags::FAST_OPEN) && !flow.has(note::EARLY_ACK);
+    if within(segment.seq, first, u32::from(flow.syn_payload)) && !flow.has(note::EARLY_ACK) {
+        flow.notes |= note::EARLY_ACK;
+        flow.early_ack = segment.ack;
+        transition.changed = true;
+    }
+    if too_early {
+        transition.blame(flow, Anomaly::DataBeforeEstablished);
+    }
+    let sent = past(segment.seq.wrapping_add(segment.payload), first);
+    if sent > flow.initiator_sent && flow.has(note::EARLY_ACK) {
+        flow.initiator_sent = sent;
+        transition.changed = true;
+    }
+}
+
+/// The SYN-ACK passed: this segment completes the handshake if its numbers prove it.
+#[inline(always)]
+fn completing(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &mut Transition) {
+    let first = flow.a.wrapping_add(1);
+    let payload = u32::from(flow.syn_payload);
+    let window = u32::from(flow.responder_window);
+    let span = if payload > window { payload } else { window };
+    if !within(segment.seq, first, span) {
+        return transition.blame_number(flow, Anomaly::AckWrongSeq, first, segment.seq);
+    }
+    let at_the_start =
+        segment.seq == first || segment.seq == flow.synack_ack || segment.seq == first.wrapping_add(payload);
+    let answers = flow.b.wrapping_add(1);
+    if acknowledges_synack(flow, segment.ack) {
+        if !at_the_start {
+            flow.flags.insert(HandshakeFlags::ACK_INFERRED);
+        }
+    } else if explained(flow, segment.ack, at_the_start) {
+        flow.flags.insert(HandshakeFlags::ACK_INFERRED);
+    } else {
+        return transition.blame_number(flow, Anomaly::AckWrongAck, answers, segment.ack);
+    }
+    transition.complete(flow, seen.now_ns);
+}
+
+/// Whether `ack` is B+1, or B+1 and the data of the SYN-ACK, for a B that the responder sent.
+#[inline(always)]
+fn acknowledges_synack(flow: &Flow, ack: u32) -> bool {
+    let first = flow.b.wrapping_add(1);
+    ack == first
+        || ack == first.wrapping_add(u32::from(flow.synack_payload))
+        || flow.has(note::PREVIOUS_B) && ack == flow.previous_b.wrapping_add(1)
+}
+
+/// Whether the responder's data explains `ack`. If the initiator is past its start, segments of it
+/// were not seen here, so the responder's may not have been either: then its window is the bound.
+#[inline(always)]
+fn explained(flow: &Flow, ack: u32, at_the_start: bool) -> bool {
+    let unseen = if at_the_start { 0 } else { u32::from(flow.initiator_window) };
+    let span = if flow.responder_sent > unseen { flow.responder_sent } else { unseen };
+    within(ack, flow.b.wrapping_add(1), span)
+}
+
+/// Both sides sent a SYN: the initiator acknowledges B.
+#[inline(always)]
+fn simultaneous_from_initiator(
+    flow: &mut Flow,
+    segment: &Segment,
+    seen: Sighting,
+    transition: &mut Transition,
+) {
+    let expected = flow.b.wrapping_add(1);
+    if segment.ack != expected {
+        return transition.blame_number(flow, Anomaly::AckWrongAck, expected, segment.ack);
+    }
+    if !within(segment.seq, flow.a, 1 + u32::from(flow.responder_window)) {
+        return transition.blame_number(flow, Anomaly::AckWrongSeq, flow.a.wrapping_add(1), segment.seq);
+    }
+    transition.changed = true;
+    flow.notes |= note::B_ACKED;
+    if flow.has(note::A_ACKED) {
+        transition.complete(flow, seen.now_ns);
+    }
+}
+
+/// The responder sends a segment without SYN before the handshake is complete.
+#[inline(always)]
+pub(super) fn from_responder(
+    flow: &mut Flow,
+    segment: &Segment,
+    seen: Sighting,
+    transition: &mut Transition,
+) {
+    let first = flow.a.wrapping_add(1);
+    if flow.phase == phase::SYN_SENT || flow.has(note::SIMULTANEOUS) {
+        // A challenge ACK of an older connection (RFC 9293 3.10.7.4), or half of a split SYN-ACK.
+        if segment.ack == first {
+            transition.changed = true;
+            flow.notes |= note::A_ACKED;
+            if flow.has(note::SIMULTANEOUS | note::B_ACKED) {
+                transition.complete(flow, seen.now_ns);
+            }
+        }
+        return;
+    }
+    if !within(segment.ack, first, flow.initiator_sent) {
+        return transition.blame_number(flow, Anomaly::AckFromResponder, first, segment.ack);
+    }
+    let fin = segment.flags.contains(TcpFlags::FIN);
+    let end = segment.seq.wrapping_add(segment.payload).wrapping_add(fin as u32);
+    let sent = past(end, flow.b.wrapping_add(1));
+    if sent > flow.responder_sent {
+        flow.responder_sent = sent;
+        transition.changed = true;
+    }
+    if fin {
+        flow.notes |= note::FIN_SEEN;
+        transition.changed = true;
+    }
+}

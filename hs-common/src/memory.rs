@@ -1,0 +1,245 @@
+//! The tracker in ordinary memory: what `replay`, the tests and the fuzzers stand on.
+
+use std::collections::HashMap;
+
+use crate::flow::{Flow, FlowKey};
+use crate::handshake::Expiry;
+use crate::packet::Packet;
+use crate::parse::{Link, parse};
+use crate::track::{self, Aged, Host, Place, Responder, Scratch, Versioned};
+use crate::victim::{Tally, hash_addr, sketch_slot};
+use crate::{Config, Counter, Counters, Event, Segment, Slot, Victim, VictimKey};
+
+/// Responders whose totals are kept at the most; beyond that a quiet one gives way.
+const MAX_VICTIMS: usize = 8192;
+/// The sketch's seed. A capture can't answer to it, and the same capture must give the same output.
+const SEED: u64 = 0x5eed;
+
+/// Tracks the packets of a capture. Memory is bounded by [`Config::max_flows`].
+#[derive(Debug)]
+pub struct Tracker {
+    host: Memory,
+    scratch: Box<Scratch>,
+}
+
+impl Tracker {
+    /// A tracker that has seen nothing.
+    pub fn new(config: Config) -> Tracker {
+        Tracker { host: Memory::new(config), scratch: Box::new(Scratch::EMPTY) }
+    }
+
+    /// One packet, seen at `now_ns`. A clock that runs back makes timeouts late and nothing worse.
+    pub fn track(&mut self, packet: &impl Packet, link: Link, place: Place, now_ns: u64) {
+        self.host.now_ns = now_ns;
+        let parsed = parse(packet, link, None, &mut self.scratch.segment);
+        track::track(&mut self.host, &mut self.scratch, parsed, place);
+    }
+
+    /// One segment that needs no parsing.
+    pub fn track_segment(&mut self, segment: Segment, place: Place, now_ns: u64) {
+        self.host.now_ns = now_ns;
+        self.scratch.segment = segment;
+        track::track(&mut self.host, &mut self.scratch, Ok(()), place);
+    }
+
+    /// Ends the handshakes whose timeout has passed.
+    pub fn sweep(&mut self, now_ns: u64) {
+        while let Some(aged) = self.host.next_aged() {
+            if !self.is_due(&aged, now_ns) {
+                break;
+            }
+            self.give_up(&aged, Expiry::Timeout, now_ns);
+        }
+    }
+
+    /// Ends every handshake: the capture is over.
+    pub fn finish(&mut self, now_ns: u64) {
+        while let Some(aged) = self.host.next_aged() {
+            let why = if self.is_due(&aged, now_ns) { Expiry::Timeout } else { Expiry::Shutdown };
+            self.give_up(&aged, why, now_ns);
+        }
+    }
+
+    /// When the next timeout is due; `None` if nothing is waited for.
+    pub fn next_due_ns(&self) -> Option<u64> {
+        self.host.next_aged().map(|aged| aged.begun_ns.saturating_add(self.host.config.half_open_ns))
+    }
+
+    fn is_due(&self, aged: &Aged, now_ns: u64) -> bool {
+        aged.begun_ns.saturating_add(self.host.config.half_open_ns) <= now_ns
+    }
+
+    fn give_up(&mut self, aged: &Aged, why: Expiry, now_ns: u64) {
+        self.host.swept += 1;
+        track::give_up_aged(&mut self.host, &mut self.scratch, aged, why, now_ns);
+    }
+
+    /// Takes the events since the last call.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Event> {
+        self.host.events.drain(..)
+    }
+
+    /// The totals.
+    pub fn counters(&self) -> &Counters {
+        &self.host.counters
+    }
+
+    /// The responders' totals.
+    pub fn victims(&self) -> impl Iterator<Item = (&VictimKey, &Victim)> {
+        self.host.victims.iter()
+    }
+}
+
+#[derive(Debug)]
+struct Memory {
+    config: Config,
+    now_ns: u64,
+    counters: Counters,
+    index: HashMap<FlowKey, u32>,
+    flows: Vec<Flow>,
+    free: Vec<u32>,
+    ages: Vec<Aged>,
+    head: u64,
+    swept: u64,
+    last_eviction_ns: u64,
+    victims: HashMap<VictimKey, Victim>,
+    events: Vec<Event>,
+}
+
+impl Memory {
+    fn new(config: Config) -> Memory {
+        Memory {
+            config,
+            now_ns: 0,
+            counters: Counters::ZERO,
+            index: HashMap::new(),
+            flows: Vec::new(),
+            free: Vec::new(),
+            ages: Vec::new(),
+            head: 0,
+            swept: 0,
+            last_eviction_ns: 0,
+            victims: HashMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// The oldest handshake whose timeout was not seen to yet.
+    fn next_aged(&self) -> Option<Aged> {
+        if self.swept == self.head {
+            return None;
+        }
+        self.ages.get(self.place(self.swept)).copied()
+    }
+
+    fn place(&self, position: u64) -> usize {
+        (position % u64::from(self.config.max_flows)) as usize
+    }
+
+    fn victim(&mut self, key: VictimKey) -> &mut Victim {
+        if self.victims.len() >= MAX_VICTIMS && !self.victims.contains_key(&key) {
+            let quiet = self.victims.iter().take(8).min_by_key(|(_, victim)| victim.syn);
+            if let Some(quiet) = quiet.map(|(key, _)| *key) {
+                self.victims.remove(&quiet);
+            }
+        }
+        self.victims.entry(key).or_insert(Victim::EMPTY)
+    }
+}
+
+impl Host for Memory {
+    type Entry = u32;
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.counters.add(Slot::of(counter), 1);
+    }
+
+    fn count_at(&mut self, slot: Slot, change: i64) {
+        self.counters.add(slot, change);
+    }
+
+    fn find(&mut self, key: &FlowKey) -> Option<u32> {
+        self.index.get(key).copied()
+    }
+
+    fn read(&mut self, entry: u32, into: &mut Versioned) -> bool {
+        self.flows.get(entry as usize).map(|flow| into.flow = *flow).is_some()
+    }
+
+    fn write(&mut self, entry: u32, flow: &Versioned) -> bool {
+        self.flows.get_mut(entry as usize).map(|place| *place = flow.flow).is_some()
+    }
+
+    fn insert(&mut self, key: &FlowKey, flow: &mut Versioned) -> bool {
+        let entry = match self.free.pop() {
+            Some(entry) => entry,
+            None => {
+                self.flows.push(Flow::EMPTY);
+                (self.flows.len() - 1) as u32
+            }
+        };
+        self.index.insert(*key, entry);
+        self.write(entry, flow)
+    }
+
+    fn remove(&mut self, entry: u32, key: &FlowKey, _flow: &Versioned) -> bool {
+        self.index.remove(key);
+        self.free.push(entry);
+        true
+    }
+
+    fn enqueue(&mut self, key: &FlowKey, begun_ns: u64, oldest: &mut Aged) -> bool {
+        let place = self.place(self.head);
+        let aged = Aged { key: *key, begun_ns };
+        self.head += 1;
+        match self.ages.get_mut(place) {
+            Some(slot) => {
+                *oldest = *slot;
+                *slot = aged;
+                self.swept = self.swept.max(self.head - u64::from(self.config.max_flows));
+                true
+            }
+            None => {
+                self.ages.push(aged);
+                false
+            }
+        }
+    }
+
+    fn note_eviction(&mut self, now_ns: u64) {
+        self.last_eviction_ns = now_ns;
+    }
+
+    fn last_eviction_ns(&self) -> u64 {
+        self.last_eviction_ns
+    }
+
+    fn tally(&mut self, (addr, port): Responder, tally: Tally) {
+        let victim = self.victim(VictimKey { addr, port: u32::from(port), padding: 0 });
+        if let Tally::Syn { source, .. } = tally {
+            let (register, rank) = sketch_slot(hash_addr(source, SEED));
+            if let Some(known) = victim.sources.get_mut(register) {
+                *known = rank.max(*known);
+            }
+        }
+        tally.changes(|total| *total.of(victim) += 1);
+    }
+
+    fn may_report(&mut self, _responder: Option<Responder>, _now_ns: u64) -> bool {
+        // A capture is told in full.
+        true
+    }
+
+    fn emit(&mut self, event: &Event) -> bool {
+        self.events.push(*event);
+        true
+    }
+}

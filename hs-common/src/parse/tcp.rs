@@ -1,0 +1,59 @@
+//! The TCP header (RFC 9293 3.1).
+
+use super::{Transport, options};
+use crate::packet::{Header, Packet};
+use crate::{Anomaly, Segment, TcpFlags, Unparsed};
+
+/// Bytes of the header without options.
+const HEADER: usize = 20;
+/// Nine flags: AE is the lowest bit of what RFC 793 reserved.
+const FLAGS: u16 = 0x1ff;
+
+#[inline(always)]
+pub(super) fn parse<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment) -> Result<(), Unparsed> {
+    segment.src = at.src;
+    segment.dst = at.dst;
+    segment.fast_open = 0;
+    if at.length < HEADER {
+        return truncated(packet, at, segment);
+    }
+    let tcp = packet.header::<HEADER>(at.offset).ok_or(Unparsed::IpTruncated)?;
+    let word = tcp.be16(12);
+    let header_length = usize::from(word >> 12) * 4;
+    segment.src_port = tcp.be16(0);
+    segment.dst_port = tcp.be16(2);
+    segment.seq = tcp.be32(4);
+    segment.ack = tcp.be32(8);
+    segment.payload = at.length.saturating_sub(header_length) as u32;
+    segment.window = tcp.be16(14);
+    segment.flags = TcpFlags(word & FLAGS);
+    segment.fault = 0;
+    if header_length < HEADER || header_length > at.length {
+        segment.fault = Anomaly::TruncatedHeader.code();
+    } else if word & TcpFlags::SYN.0 != 0 && header_length > HEADER {
+        let scan = options::scan(packet, at.offset + HEADER, header_length - HEADER);
+        if scan.is_cut_off() {
+            return Err(Unparsed::IpTruncated);
+        }
+        segment.fast_open = scan.fast_open();
+        segment.fault = scan.fault();
+    }
+    Ok(())
+}
+
+/// IP says that there are fewer than 20 bytes. What there is of the ports names the flow.
+#[inline(always)]
+fn truncated<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment) -> Result<(), Unparsed> {
+    let vlan = segment.vlan;
+    *segment = Segment::EMPTY;
+    segment.src = at.src;
+    segment.dst = at.dst;
+    segment.vlan = vlan;
+    segment.fault = Anomaly::TruncatedHeader.code();
+    if at.length >= 4 {
+        let tcp = packet.header::<4>(at.offset).ok_or(Unparsed::IpTruncated)?;
+        segment.src_port = tcp.be16(0);
+        segment.dst_port = tcp.be16(2);
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What the kernel side and the user side say to each other through maps, besides events: plain old
+//! data in native byte order.
+
+use crate::Counters;
+use crate::track::Scratch;
+
+/// The ends of the queue of ages, as positions that only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Queue {
+    /// Where the next handshake goes.
+    pub head: u64,
+    /// Which one the sweep looks at next.
+    pub swept: u64,
+    /// When a flow was last forgotten before its time, in nanoseconds; 0 if never.
+    pub last_eviction_ns: u64,
+}
+
+/// What one CPU writes without asking the others. `S` is the tracker's working memory in the kernel,
+/// and [`Opaque`] in user space, which must not look at values that the kernel is writing.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Cpu<S> {
+    /// Its totals.
+    pub counters: Counters,
+    /// Token bucket of all events: when it was last filled, in nanoseconds.
+    pub bucket_ns: u64,
+    /// Token bucket of all events: tokens left.
+    pub bucket_tokens: u64,
+    /// Its working memory.
+    pub scratch: S,
+}
+
+/// The bytes of a [`Scratch`].
+pub type Opaque = [u64; size_of::<Scratch>() / 8];
+
+const _: () = assert!(size_of::<Cpu<Opaque>>() == size_of::<Cpu<Scratch>>());
+
+/// Who uses a [`Cpu`]. Packets are handled with softirqs off, so on one CPU they never interrupt
+/// each other; a sweep runs in a process and may be interrupted by a packet, so it has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Role {
+    /// XDP and tc programs.
+    Packets = 0,
+    /// The sweep.
+    Sweeps = 1,
+}
+
+impl Role {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+}
+
+/// What user space tells about the packet that it replays, and the sweep that it asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Replay {
+    /// The capture's clock, in nanoseconds since 1970.
+    pub now_ns: u64,
+    /// Bytes that were captured.
+    pub captured: u32,
+    /// Bytes that the packet had on the wire.
+    pub on_wire: u32,
+    /// Code of the [`Link`](crate::parse::Link).
+    pub link: u32,
+    /// 1 if a sweep is the last one: what is not due yet ends all the same.
+    pub shutdown: u32,
+}

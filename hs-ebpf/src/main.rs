@@ -1,0 +1,108 @@
+//! The kernel side of hs-mon: entry points only. They wire the packet of a hook to the engine of
+//! `hs-common`, and let every packet pass.
+//!
+//! hook → [`packet`] → `hs_common::parse` → `hs_common::track` over [`host`] → ring buffer
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+#![expect(missing_docs, reason = "the macros of aya make public functions without documentation")]
+
+mod atomic;
+mod host;
+mod log;
+mod maps;
+mod packet;
+mod store;
+mod verifier;
+mod victims;
+
+use aya_ebpf::bindings::{TC_ACT_UNSPEC, xdp_action};
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use hs_common::flow::Hook;
+use hs_common::parse::{Link, parse};
+use hs_common::track::{Place, track};
+
+use crate::host::Kernel;
+use crate::packet::{Linear, Replayed};
+
+/// Ingress of an interface with Ethernet headers.
+#[xdp(frags)]
+pub fn hs_xdp(ctx: XdpContext) -> u32 {
+    // SAFETY: the context is valid for the run of the program.
+    let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
+    if let Some((mut kernel, scratch)) = Kernel::for_packets() {
+        let parsed = parse(&Linear::of_xdp(&ctx), Link::Ethernet, None, &mut scratch.segment);
+        track(&mut kernel, scratch, parsed, Place { ifindex, hook: Hook::Ingress });
+    }
+    xdp_action::XDP_PASS
+}
+
+/// Ingress where XDP can't be attached.
+#[classifier]
+pub fn hs_tc_ingress(ctx: TcContext) -> i32 {
+    classify(&ctx, Link::Ethernet, Hook::Ingress)
+}
+
+/// Egress: what XDP never sees.
+#[classifier]
+pub fn hs_tc_egress(ctx: TcContext) -> i32 {
+    classify(&ctx, Link::Ethernet, Hook::Egress)
+}
+
+/// Ingress of a device without link-layer header (tun, WireGuard).
+#[classifier]
+pub fn hs_tc_ingress_l3(ctx: TcContext) -> i32 {
+    classify(&ctx, Link::RawIp, Hook::Ingress)
+}
+
+/// Egress of a device without link-layer header.
+#[classifier]
+pub fn hs_tc_egress_l3(ctx: TcContext) -> i32 {
+    classify(&ctx, Link::RawIp, Hook::Egress)
+}
+
+#[inline(always)]
+fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
+    // SAFETY: the context is valid for the run of the program.
+    let ifindex = unsafe { (*ctx.skb.skb).ifindex };
+    if let Some((mut kernel, scratch)) = Kernel::for_packets() {
+        let packet = Linear::of_skb(ctx);
+        let parsed = parse(&packet, link, packet::stripped_vlan(ctx), &mut scratch.segment);
+        track(&mut kernel, scratch, parsed, Place { ifindex, hook });
+    }
+    // Neither accepts nor drops: the next program or qdisc decides (TC_ACT_UNSPEC, linux/pkt_cls.h).
+    TC_ACT_UNSPEC
+}
+
+/// One packet of a capture, by `BPF_PROG_TEST_RUN`: link type, length and time come with it.
+#[xdp]
+pub fn hs_replay(ctx: XdpContext) -> u32 {
+    let place = Place { ifindex: 0, hook: Hook::Capture };
+    if let Some(packet) = Replayed::of(&ctx)
+        && let Some((mut kernel, scratch)) = Kernel::for_packets()
+    {
+        let parsed = parse(&packet, packet.link(), None, &mut scratch.segment);
+        track(&mut kernel, scratch, parsed, place);
+    }
+    xdp_action::XDP_PASS
+}
+
+/// Ends the oldest handshake if its timeout has passed, by `BPF_PROG_TEST_RUN` from user space, as
+/// often as there are any. `XDP_PASS`: there may be more; `XDP_DROP`: nothing is due.
+#[xdp]
+pub fn hs_sweep(_ctx: XdpContext) -> u32 {
+    let more = Kernel::for_sweeps().is_some_and(|(mut kernel, scratch)| store::sweep_one(&mut kernel, scratch));
+    if more { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // No path of the programs panics; the verifier would refuse the loop if one did.
+    loop {}
+}
+
+/// The kernel lends some helpers only to programs under the GPL or compatible.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,155 @@
+//! Access to packet memory: the only pointer code on packets. Every pointer is compared with the
+//! end of the packet before it is read, in the form that the verifier recognises.
+
+use core::hint::black_box;
+
+use aya_ebpf::programs::{TcContext, XdpContext};
+use hs_common::packet::{Header, Packet};
+use hs_common::parse::Link;
+use hs_common::shared::Replay;
+
+use crate::verifier::forgotten;
+use crate::maps;
+
+/// Offsets beyond this are not followed: the verifier wants packet offsets below 64 KiB, and all
+/// headers together are shorter.
+const MAX_OFFSET: usize = 0x3fff;
+
+/// The linear part of a packet.
+#[derive(Clone, Copy)]
+pub struct Linear {
+    start: usize,
+    end: usize,
+    on_wire: usize,
+}
+
+impl Linear {
+    /// The packet of an XDP program. Of a multi-buffer one, its first buffer: drivers put at least
+    /// the headers there.
+    #[inline(always)]
+    pub fn of_xdp(ctx: &XdpContext) -> Linear {
+        Linear { start: ctx.data(), end: ctx.data_end(), on_wire: ctx.data_end() - ctx.data() }
+    }
+
+    /// The packet of a tc program.
+    #[inline(always)]
+    pub fn of_skb(ctx: &TcContext) -> Linear {
+        Linear { start: ctx.data(), end: ctx.data_end(), on_wire: ctx.len() as usize }
+    }
+}
+
+impl Packet for Linear {
+    type Header<const N: usize> = Bytes<N>;
+
+    #[inline(always)]
+    fn header<const N: usize>(&self, offset: usize) -> Option<Bytes<N>> {
+        if offset > MAX_OFFSET {
+            return None;
+        }
+        // Opaque to the compiler: it would turn the comparison into `start > end - N`, and the
+        // verifier refuses arithmetic on the end of a packet.
+        let start = black_box(self.start + offset);
+        let limit = black_box(start + N);
+        if limit > self.end {
+            return None;
+        }
+        Some(Bytes(start as *const u8))
+    }
+
+    #[inline(always)]
+    fn readable(&self) -> usize {
+        self.end - self.start
+    }
+
+    #[inline(always)]
+    fn on_wire(&self) -> usize {
+        self.on_wire
+    }
+
+    #[inline(always)]
+    fn settle(&self, value: usize) -> usize {
+        forgotten::<MAX_OFFSET>(value, self.end - self.start)
+    }
+}
+
+/// `N` bytes of packet memory that were compared with the packet's end.
+#[derive(Clone, Copy)]
+pub struct Bytes<const N: usize>(*const u8);
+
+macro_rules! load {
+    ($name:ident, $type:ty, $convert:path) => {
+        #[inline(always)]
+        fn $name(self, at: usize) -> $type {
+            if at + size_of::<$type>() > N {
+                return 0;
+            }
+            // SAFETY: `header` compared the `N` bytes with the packet's end, and the offset lies
+            // within them. Packet memory stays in place for the run of the program.
+            $convert(unsafe { self.0.add(at).cast::<$type>().read_unaligned() })
+        }
+    };
+}
+
+impl<const N: usize> Header for Bytes<N> {
+    load!(u8, u8, core::convert::identity);
+    load!(be16, u16, u16::from_be);
+    load!(be32, u32, u32::from_be);
+    load!(ne32, u32, core::convert::identity);
+    load!(ne64, u64, core::convert::identity);
+}
+
+/// The VLAN tag that hardware or the stack took off the frame into the skb.
+#[inline(always)]
+pub fn stripped_vlan(ctx: &TcContext) -> Option<u16> {
+    // SAFETY: the context is valid for the run of the program.
+    let skb = unsafe { &*ctx.skb.skb };
+    (skb.vlan_present != 0).then_some(skb.vlan_tci as u16)
+}
+
+/// A packet of a capture: padded to what the kernel takes, with its true length beside it.
+#[derive(Clone, Copy)]
+pub struct Replayed {
+    linear: Linear,
+    captured: usize,
+    link: u32,
+}
+
+impl Replayed {
+    /// The packet of this run, if user space has told about it.
+    #[inline(always)]
+    pub fn of(ctx: &XdpContext) -> Option<Replayed> {
+        let replay: &Replay = maps::replay()?;
+        let linear = Linear { on_wire: replay.on_wire as usize, ..Linear::of_xdp(ctx) };
+        Some(Replayed { linear, captured: replay.captured as usize, link: replay.link })
+    }
+
+    /// The link type.
+    #[inline(always)]
+    pub fn link(&self) -> Link {
+        Link::from_code(self.link)
+    }
+}
+
+impl Packet for Replayed {
+    type Header<const N: usize> = Bytes<N>;
+
+    #[inline(always)]
+    fn header<const N: usize>(&self, offset: usize) -> Option<Bytes<N>> {
+        if offset + N > self.captured { None } else { self.linear.header(offset) }
+    }
+
+    #[inline(always)]
+    fn readable(&self) -> usize {
+        self.captured
+    }
+
+    #[inline(always)]
+    fn on_wire(&self) -> usize {
+        self.linear.on_wire
+    }
+
+    #[inline(always)]
+    fn settle(&self, value: usize) -> usize {
+        self.linear.settle(value)
+    }
+}

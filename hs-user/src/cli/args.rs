@@ -1,0 +1,262 @@
+//! The arguments as clap sees them. Every option may be absent here: what then holds is decided in
+//! `settings`, after the configuration file has been asked too.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+use clap_complete::Shell;
+use hs_common::Anomaly;
+
+use super::explain::parse_anomaly;
+use super::values::{parse_duration, parse_half_open, parse_interface};
+use crate::report::{Format, Kind};
+
+/// The program's name.
+pub const NAME: &str = "hs-mon";
+
+const ABOUT: &str =
+    "Watches TCP three-way handshakes, live (XDP and tc) or in captures, and flags SYN floods";
+
+const EXAMPLES: &str = "\
+Examples:
+  hs-mon --iface eth0
+      watch an interface until Ctrl-C
+  hs-mon --iface eth0 --port 443 --only half_open,alert
+      what a SYN flood leaves, on one port
+  hs-mon replay trace.pcapng --format json | jq .
+      the same engine on a capture
+  hs-mon explain synack_wrong_ack
+      what an anomaly means, and which rule it breaks
+
+Events go to standard output, everything else to standard error.
+Exit status: 0 done, 1 failed, 2 usage.";
+
+const SHARED: &str = "Events";
+const ATTACH: &str = "Watching interfaces";
+const REPLAY: &str = "Reading captures";
+const LOG: &str = "Messages";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = NAME, version, about = ABOUT, after_help = EXAMPLES)]
+#[command(arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    override_usage = "hs-mon --iface <NAME>... [OPTIONS]\n       hs-mon replay [OPTIONS] <FILE>...\n       hs-mon <COMMAND>"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub live: LiveArgs,
+    #[command(flatten)]
+    pub shared: SharedArgs,
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Read captures (pcap or pcapng, also gzip and zstd) in the time of the capture
+    Replay(ReplayCommand),
+    /// Explain an anomaly: meaning, source and example; without a name, list all
+    Explain {
+        /// Its name, as in `anomaly.event`
+        #[arg(value_parser = parse_anomaly)]
+        anomaly: Option<Anomaly>,
+    },
+    /// Write completions for a shell to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual page (roff) to standard output
+    Man,
+}
+
+impl Subcommand {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Subcommand::Replay(_) => "replay",
+            Subcommand::Explain { .. } => "explain",
+            Subcommand::Completions { .. } => "completions",
+            Subcommand::Man => "man",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayCommand {
+    #[command(flatten)]
+    pub own: ReplayArgs,
+    #[command(flatten)]
+    pub shared: SharedArgs,
+}
+
+/// Options of both ways of running.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = SHARED)]
+pub struct SharedArgs {
+    /// How events are written: text or json [default: text]
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<Format>,
+    /// Write only these kinds: outcomes (completed, unverified, refused, aborted, half_open,
+    /// malformed), anomaly, alert, stats; the totals at the end always come
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
+    pub only: Vec<Kind>,
+    /// Watch only flows from or to these ports, 8 at the most
+    #[arg(long, value_name = "PORT,...", value_delimiter = ',')]
+    pub port: Vec<u16>,
+    /// A handshake without an outcome is half-open after this, such as 500ms or 2m, up to 1h
+    /// [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse_half_open)]
+    pub half_open_after: Option<Duration>,
+    /// Flows in different VLANs are different flows
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub vlan_aware: Option<bool>,
+    /// Read options from a TOML file, under the names they have here; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say more on standard error; twice: everything
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet", help_heading = LOG)]
+    pub verbose: u8,
+    /// Say nothing on standard error but errors
+    #[arg(short, long, help_heading = LOG)]
+    pub quiet: bool,
+}
+
+impl SharedArgs {
+    /// These, and from `other` what they lack.
+    pub fn or(self, other: SharedArgs) -> SharedArgs {
+        let silent = self.verbose == 0 && !self.quiet;
+        SharedArgs {
+            format: self.format.or(other.format),
+            only: first_given(self.only, other.only),
+            port: first_given(self.port, other.port),
+            half_open_after: self.half_open_after.or(other.half_open_after),
+            vlan_aware: self.vlan_aware.or(other.vlan_aware),
+            config: self.config.or(other.config),
+            verbose: if silent { other.verbose } else { self.verbose },
+            quiet: if silent { other.quiet } else { self.quiet },
+        }
+    }
+}
+
+/// Options of watching interfaces.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = ATTACH)]
+pub struct LiveArgs {
+    /// Watch this interface; may be repeated
+    #[arg(short, long, value_name = "NAME", value_parser = parse_interface)]
+    pub iface: Vec<String>,
+    /// How to attach: XDP in the driver (native), XDP in the stack (generic), tc in place of XDP
+    /// (tc), or the first of them that works (auto) [default: auto]
+    #[arg(long, value_name = "MODE", hide_possible_values = true)]
+    pub mode: Option<Mode>,
+    /// Flows remembered at the most, 1024 to 16777216 [default: 131072]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1024..=16_777_216))]
+    pub max_flows: Option<u32>,
+    /// End after this, such as 30s, 5m or 1h [default: on SIGINT or SIGTERM]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Write totals this often, and not only at the end
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub stats_interval: Option<Duration>,
+}
+
+impl LiveArgs {
+    /// Whether none is given.
+    pub fn is_empty(&self) -> bool {
+        self.given().is_empty()
+    }
+
+    /// These, and from `other` what they lack.
+    pub fn or(self, other: LiveArgs) -> LiveArgs {
+        LiveArgs {
+            iface: first_given(self.iface, other.iface),
+            mode: self.mode.or(other.mode),
+            max_flows: self.max_flows.or(other.max_flows),
+            duration: self.duration.or(other.duration),
+            stats_interval: self.stats_interval.or(other.stats_interval),
+        }
+    }
+
+    fn given(&self) -> Vec<&'static str> {
+        let options = [
+            ("--iface", !self.iface.is_empty()),
+            ("--mode", self.mode.is_some()),
+            ("--max-flows", self.max_flows.is_some()),
+            ("--duration", self.duration.is_some()),
+            ("--stats-interval", self.stats_interval.is_some()),
+        ];
+        options.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect()
+    }
+}
+
+/// The options that are given, by name.
+impl fmt::Display for LiveArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.given().join(", "))
+    }
+}
+
+/// Options of reading captures.
+#[derive(Debug, Args)]
+#[command(next_help_heading = REPLAY)]
+pub struct ReplayArgs {
+    /// Captures to read, one after the other; `-` is standard input
+    #[arg(required = true, value_name = "FILE", help_heading = None)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub options: ReplayOptions,
+}
+
+/// Those that the configuration file may hold too.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = REPLAY)]
+pub struct ReplayOptions {
+    /// What judges the packets: the engine in this program (native), or the very BPF program of
+    /// the live watch, packet by packet (kernel; needs root) [default: native]
+    #[arg(long, value_name = "ENGINE", hide_possible_values = true)]
+    pub engine: Option<Engine>,
+}
+
+/// How to attach to an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The first that works of native, generic and tc.
+    #[default]
+    Auto,
+    /// XDP in the driver.
+    Native,
+    /// XDP in the network stack.
+    Generic,
+    /// tc ingress in place of XDP.
+    Tc,
+}
+
+/// What judges the packets of a capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// The engine compiled into this program.
+    #[default]
+    Native,
+    /// The BPF program, by `BPF_PROG_TEST_RUN`.
+    Kernel,
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Format] {
+        &[Format::Text, Format::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(match self {
+            Format::Text => "text",
+            Format::Json => "json",
+        }))
+    }
+}
+
+fn first_given<T>(first: Vec<T>, other: Vec<T>) -> Vec<T> {
+    if first.is_empty() { other } else { first }
+}

@@ -1,0 +1,100 @@
+//! The command line: arguments and a configuration file become [`Settings`].
+//!
+//! Flags win over the file, the file over the defaults. Nothing here touches the system: the caller
+//! passes the arguments, and a function that reads the configuration file.
+
+mod args;
+mod explain;
+mod file;
+mod settings;
+mod values;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+use hs_common::Anomaly;
+
+pub use args::{Engine, Mode};
+pub use clap_complete::Shell;
+pub use explain::explain;
+pub use settings::{LiveSettings, ReplaySettings, Settings, Verbosity};
+
+use args::{Cli, NAME, Subcommand};
+use file::FileOptions;
+
+/// What the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Watch interfaces.
+    Live(LiveSettings),
+    /// Read captures.
+    Replay(ReplaySettings),
+    /// Explain one anomaly, or list all: [`explain`].
+    Explain(Option<Anomaly>),
+    /// Write completions for a shell: [`completions`].
+    Completions(Shell),
+    /// Write the manual page: [`man`].
+    Man,
+}
+
+/// What the arguments (the program's name first) ask for. `read` reads the file of `--config`.
+///
+/// # Errors
+/// An error to be shown with [`clap::Error::exit`], which ends with status 2; `--help` and
+/// `--version` are such errors too, and end with status 0.
+pub fn parse<I, T>(args: I, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<Command, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let mut command = Cli::command();
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    let cli = Cli::from_arg_matches_mut(&mut matches)?;
+    resolve(cli, read).map_err(|error| error.format(&mut command))
+}
+
+fn resolve(cli: Cli, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<Command, clap::Error> {
+    let (live, shared) = (cli.live, cli.shared);
+    match cli.subcommand {
+        None => {
+            let file = FileOptions::load(shared.config.as_deref(), read)?;
+            settings::live(live, shared, file).map(Command::Live)
+        }
+        Some(subcommand) if !live.is_empty() => Err(clap::Error::raw(
+            ErrorKind::ArgumentConflict,
+            format!("{live}: only for watching interfaces, not for `{}`", subcommand.name()),
+        )),
+        Some(Subcommand::Replay(replay)) => {
+            let shared = replay.shared.or(shared);
+            let file = FileOptions::load(shared.config.as_deref(), read)?;
+            settings::replay(replay.own, shared, file).map(Command::Replay)
+        }
+        Some(Subcommand::Explain { anomaly }) => Ok(Command::Explain(anomaly)),
+        Some(Subcommand::Completions { shell }) => Ok(Command::Completions(shell)),
+        Some(Subcommand::Man) => Ok(Command::Man),
+    }
+}
+
+/// Writes the completions for a shell.
+///
+/// # Errors
+/// Those of `out`.
+pub fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    out.write_all(&script)
+}
+
+/// Writes the manual page, in roff.
+///
+/// # Errors
+/// Those of `out`.
+pub fn man(out: &mut impl Write) -> io::Result<()> {
+    clap_mangen::Man::new(Cli::command()).render(out)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! What holds in the end: flags over the file over the defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use hs_common::Config;
+use hs_common::config::MAX_PORTS;
+
+use super::args::{Engine, LiveArgs, Mode, ReplayArgs, SharedArgs};
+use super::file::FileOptions;
+use crate::report::{Filter, Format};
+
+/// The settings of both ways of running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How events are written.
+    pub format: Format,
+    /// Which events are written.
+    pub filter: Filter,
+    /// The engine's settings. `watch_began_ns` and `thin_events` are the runner's to set.
+    pub engine: Config,
+    /// How much goes to standard error.
+    pub verbosity: Verbosity,
+}
+
+/// How much goes to standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors.
+    Quiet,
+    /// Warnings and what the user should know.
+    #[default]
+    Normal,
+    /// What is being done.
+    Verbose,
+    /// Everything.
+    Debug,
+}
+
+/// Watching interfaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSettings {
+    /// Of both ways of running.
+    pub common: Settings,
+    /// Interfaces to watch: at least one, each named once.
+    pub interfaces: Vec<String>,
+    /// How to attach.
+    pub mode: Mode,
+    /// When to end; otherwise on a signal.
+    pub duration: Option<Duration>,
+    /// How often totals are written; otherwise at the end only.
+    pub stats_interval: Option<Duration>,
+}
+
+/// Reading captures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// Of both ways of running.
+    pub common: Settings,
+    /// Captures, at least one; `-` is standard input.
+    pub files: Vec<PathBuf>,
+    /// What judges the packets.
+    pub engine: Engine,
+}
+
+/// Resolves the settings of watching interfaces.
+pub fn live(live: LiveArgs, shared: SharedArgs, file: FileOptions) -> Result<LiveSettings, clap::Error> {
+    let live = live.or(file.live);
+    let mut common = common(shared.or(file.shared))?;
+    common.engine.max_flows = live.max_flows.unwrap_or(Config::DEFAULT.max_flows);
+    let interfaces = without_repetitions(live.iface);
+    if interfaces.is_empty() {
+        let message = "which interface? name one with --iface, such as `hs-mon --iface eth0`";
+        return Err(clap::Error::raw(ErrorKind::MissingRequiredArgument, message));
+    }
+    Ok(LiveSettings {
+        common,
+        interfaces,
+        mode: live.mode.unwrap_or_default(),
+        duration: live.duration,
+        stats_interval: live.stats_interval,
+    })
+}
+
+/// Resolves the settings of reading captures.
+pub fn replay(
+    replay: ReplayArgs,
+    shared: SharedArgs,
+    file: FileOptions,
+) -> Result<ReplaySettings, clap::Error> {
+    if replay.files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
+        let message = "standard input (`-`) can be read once only";
+        return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(ReplaySettings {
+        common: common(shared.or(file.shared))?,
+        files: replay.files,
+        engine: replay.options.engine.or(file.replay.engine).unwrap_or_default(),
+    })
+}
+
+fn common(shared: SharedArgs) -> Result<Settings, clap::Error> {
+    Ok(Settings {
+        format: shared.format.unwrap_or_default(),
+        filter: Filter::only(shared.only.iter().copied()),
+        verbosity: match (shared.quiet, shared.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, 1) => Verbosity::Verbose,
+            (false, _) => Verbosity::Debug,
+        },
+        engine: engine(shared)?,
+    })
+}
+
+fn engine(shared: SharedArgs) -> Result<Config, clap::Error> {
+    let mut config = Config::DEFAULT;
+    if let Some(after) = shared.half_open_after {
+        // An hour at the most, so that the nanoseconds fit.
+        config.half_open_ns = after.as_nanos() as u64;
+    }
+    config.vlan_aware = u32::from(shared.vlan_aware.unwrap_or(false));
+    let ports = without_repetitions(shared.port);
+    let Some(used) = config.ports.get_mut(..ports.len()) else {
+        let message = format!("--port: {} ports given, {MAX_PORTS} are possible", ports.len());
+        return Err(clap::Error::raw(ErrorKind::TooManyValues, message));
+    };
+    used.copy_from_slice(&ports);
+    config.ports_used = ports.len() as u32;
+    Ok(config)
+}
+
+fn without_repetitions<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    values.into_iter().fold(Vec::new(), |mut kept, value| {
+        if !kept.contains(&value) {
+            kept.push(value);
+        }
+        kept
+    })
+}

@@ -1,0 +1,204 @@
+//! The objects of a line: one for each type of event.
+
+use std::net::IpAddr;
+
+use hs_common::event::RTT_UNKNOWN;
+use hs_common::{Anomaly, AnomalySet, Event, HandshakeFlags, Outcome, Path, VlanTags};
+use serde::{Serialize, Serializer};
+
+use crate::detect::{Alert, Kind};
+use crate::report::units::{Stamp, rounded};
+
+pub struct Vlan(pub VlanTags);
+
+impl Serialize for Vlan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.ids())
+    }
+}
+
+#[derive(Serialize)]
+pub struct Handshake {
+    outcome: &'static str,
+    reason: &'static str,
+    flags: FlagNames,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+    syn_seq: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synack_seq: Option<u32>,
+    syn_retransmits: u16,
+    synack_retransmits: u16,
+    rtt_us: Rtt,
+    anomalies: AnomalyNames,
+}
+
+impl Handshake {
+    pub fn of(event: &Event) -> Handshake {
+        let known = |us| (us != RTT_UNKNOWN).then_some(us);
+        Handshake {
+            outcome: event.outcome().map_or("", Outcome::name),
+            reason: event.reason_name(),
+            flags: FlagNames(event.flags),
+            direction: event.path().map(Path::name),
+            syn_seq: event.syn_seq,
+            synack_seq: (event.has_synack != 0).then_some(event.synack_seq),
+            syn_retransmits: event.syn_retransmits,
+            synack_retransmits: event.synack_retransmits,
+            rtt_us: Rtt { synack: known(event.rtt_synack_us), ack: known(event.rtt_ack_us) },
+            anomalies: AnomalyNames(event.anomalies),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Rtt {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synack: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ack: Option<u32>,
+}
+
+struct FlagNames(HandshakeFlags);
+
+impl Serialize for FlagNames {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.names())
+    }
+}
+
+struct AnomalyNames(AnomalySet);
+
+impl Serialize for AnomalyNames {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Anomaly::name))
+    }
+}
+
+#[derive(Serialize)]
+pub struct AnomalyObject {
+    r#type: &'static str,
+    event: &'static str,
+    tcp_flags: HexFlags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual: Option<u32>,
+}
+
+impl AnomalyObject {
+    pub fn of(event: &Event, anomaly: Anomaly) -> AnomalyObject {
+        let known = |number| (event.has_numbers != 0).then_some(number);
+        AnomalyObject {
+            r#type: "handshake",
+            event: anomaly.name(),
+            tcp_flags: HexFlags(event.tcp_flags),
+            expected: known(event.expected),
+            actual: known(event.actual),
+        }
+    }
+}
+
+/// As EVE prints them: two digits. The ninth flag, AE, makes them three.
+struct HexFlags(u16);
+
+impl Serialize for HexFlags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:02x}", self.0))
+    }
+}
+
+#[derive(Serialize)]
+pub struct AlertObject {
+    action: &'static str,
+    gid: u32,
+    signature_id: u32,
+    rev: u32,
+    signature: &'static str,
+    category: &'static str,
+    severity: u32,
+}
+
+impl AlertObject {
+    /// The category and its severity are those of the class `denial-of-service` that Suricata and
+    /// Snort share; readers of EVE group by the signature's number, which is from the range for
+    /// local use.
+    pub const SYN_FLOOD: AlertObject = AlertObject {
+        action: "allowed",
+        gid: 1,
+        signature_id: 1_000_001,
+        rev: 1,
+        signature: "SYN flood",
+        category: "Detection of a Denial of Service Attack",
+        severity: 2,
+    };
+}
+
+#[derive(Serialize)]
+pub struct SynFlood<'a> {
+    id: u64,
+    phase: &'static str,
+    victim_ip: IpAddr,
+    victim_port: u16,
+    started_at: Stamp<'a>,
+    syn_rate: f64,
+    completed_rate: f64,
+    completion_ratio: f64,
+    half_open: u64,
+    peak_syn_rate: f64,
+    syn_total: u64,
+    sources_estimate: u64,
+    kind: &'static str,
+    top_sources: TopSources<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    syncookies_sent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen_overflows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen_drops: Option<u64>,
+}
+
+impl<'a> SynFlood<'a> {
+    pub fn new(alert: &'a Alert, started_at: Stamp<'a>) -> SynFlood<'a> {
+        SynFlood {
+            id: alert.id,
+            phase: alert.phase.name(),
+            victim_ip: alert.victim.ip(),
+            victim_port: alert.victim.port(),
+            started_at,
+            syn_rate: rounded(alert.syn_rate, 1),
+            completed_rate: rounded(alert.completed_rate, 1),
+            completion_ratio: rounded(alert.completion_ratio, 4),
+            half_open: alert.half_open,
+            peak_syn_rate: rounded(alert.peak_syn_rate, 1),
+            syn_total: alert.syn_total,
+            sources_estimate: alert.sources_estimate,
+            kind: alert.kind.name(),
+            top_sources: TopSources(&alert.top_sources),
+            syncookies_sent: alert.syncookies_sent,
+            listen_overflows: alert.listen_overflows,
+            listen_drops: alert.listen_drops,
+        }
+    }
+}
+
+/// The attacker, if there is one to name: of a spoofed flood no source is.
+pub fn single_source(alert: &Alert) -> Option<IpAddr> {
+    match alert.kind {
+        Kind::SingleSource => alert.top_sources.first().map(|(ip, _)| *ip),
+        _ => None,
+    }
+}
+
+struct TopSources<'a>(&'a [(IpAddr, f64)]);
+
+impl Serialize for TopSources<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Source {
+            ip: IpAddr,
+            share: f64,
+        }
+        serializer.collect_seq(self.0.iter().map(|(ip, share)| Source { ip: *ip, share: rounded(*share, 4) }))
+    }
+}

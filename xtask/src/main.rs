@@ -1,0 +1,88 @@
+//! The project's tasks: `cargo xtask --help`.
+
+mod bpf_clippy;
+mod bpf_toolchain;
+mod build;
+mod cache;
+mod cargo;
+mod deny;
+mod install;
+mod kernel_tests;
+mod leftovers;
+mod libtest;
+mod packages;
+mod privilege;
+mod run;
+mod setup;
+mod shell;
+mod stage;
+mod test;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use build::Profile;
+
+/// Builds, runs and tests hs-mon, and first installs what is missing for it.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install the BPF toolchain and what the tests use; does nothing where all of it is there.
+    Setup,
+    /// Build hs-mon with its BPF object inside.
+    Build {
+        /// Optimised (the default).
+        #[arg(long, conflicts_with = "debug")]
+        release: bool,
+        /// Not optimised, for a debugger.
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Build hs-mon and run it, as root where it needs to be.
+    Run {
+        /// Arguments of hs-mon, such as `--iface eth0`.
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Build hs-mon and install it as PREFIX/bin/hs-mon.
+    Install {
+        /// Where to install it.
+        #[arg(long, default_value = "/usr/local")]
+        prefix: PathBuf,
+    },
+    /// Run every check: format, clippy, tests, kernel tests as root, documentation, dependencies.
+    Test {
+        /// Leave out the tests that need root.
+        #[arg(long)]
+        no_kernel: bool,
+        /// Only tests with this in their name.
+        filter: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Setup => setup::command().map(|()| ExitCode::SUCCESS),
+        Task::Build { debug, .. } => build::command(profile(debug)).map(|()| ExitCode::SUCCESS),
+        Task::Run { args } => run::command(&args).map(|()| ExitCode::SUCCESS),
+        Task::Install { prefix } => install::command(&prefix).map(|()| ExitCode::SUCCESS),
+        Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn profile(debug: bool) -> Profile {
+    if debug { Profile::Debug } else { Profile::Release }
+}
