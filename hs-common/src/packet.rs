@@ -15,6 +15,17 @@ pub trait Packet {
     /// Bytes that the packet had on the wire.
     fn on_wire(&self) -> usize;
 
+    /// Calls `step` until it returns `false`, at most `times` times. The kernel's way costs the verifier
+    /// one look at the body; a loop costs one for each round.
+    #[inline(always)]
+    fn repeat<F: FnMut() -> bool>(times: u32, mut step: F) {
+        for _ in 0..times {
+            if !step() {
+                return;
+            }
+        }
+    }
+
     /// The same value, below 2^14, of which the verifier no longer knows how it came about. Paths that
     /// meet then look alike to it, and it follows only one of them: without this its work multiplies.
     #[inline(always)]

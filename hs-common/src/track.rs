@@ -198,7 +198,13 @@ fn follow<H: Host>(host: &mut H, scratch: &mut Scratch) {
         match advance {
             Advance::Idle => return,
             Advance::Stranger => return stranger(host, scratch),
-            Advance::Changed => return apply(host, scratch),
+            Advance::Changed => {
+                apply(host, scratch);
+                if scratch.transition.begun {
+                    make_room(host, scratch);
+                }
+                return;
+            }
             Advance::Contended => attempts += 1,
         }
     }
@@ -321,9 +327,6 @@ fn apply<H: Host>(host: &mut H, scratch: &mut Scratch) {
     }
     if scratch.transition.anomaly != 0 {
         report_anomaly(host, scratch);
-    }
-    if scratch.transition.begun {
-        make_room(host, scratch);
     }
 }
 

@@ -8,7 +8,7 @@ use hs_common::packet::{Header, Packet};
 use hs_common::parse::Link;
 use hs_common::shared::Replay;
 
-use crate::verifier::forgotten;
+use crate::verifier::{forgotten, repeat};
 use crate::maps;
 
 /// Offsets beyond this are not followed: the verifier wants packet offsets below 64 KiB, and all
@@ -64,6 +64,11 @@ impl Packet for Linear {
     #[inline(always)]
     fn on_wire(&self) -> usize {
         self.on_wire
+    }
+
+    #[inline(always)]
+    fn repeat<F: FnMut() -> bool>(times: u32, step: F) {
+        repeat(times, step);
     }
 
     #[inline(always)]
@@ -146,6 +151,11 @@ impl Packet for Replayed {
     #[inline(always)]
     fn on_wire(&self) -> usize {
         self.linear.on_wire
+    }
+
+    #[inline(always)]
+    fn repeat<F: FnMut() -> bool>(times: u32, step: F) {
+        repeat(times, step);
     }
 
     #[inline(always)]

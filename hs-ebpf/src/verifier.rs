@@ -1,6 +1,9 @@
 //! What the verifier needs to be told, or to forget. Arithmetic that the compiler would optimise away.
 
 use core::arch::asm;
+use core::ffi::{c_long, c_void};
+
+use aya_ebpf::helpers::bpf_loop;
 
 /// `value & MASK`, for a mask below 2^31. The compiler drops a mask that it can prove to change
 /// nothing, and the verifier, which can't, refuses the access behind it.
@@ -31,4 +34,19 @@ pub fn forgotten<const MASK: usize>(value: usize, unknown: usize) -> usize {
         );
     }
     value
+}
+
+/// Calls `step` until it returns `false`, at most `times` times, through `bpf_loop` (Linux 5.17): the
+/// verifier looks at the body until it learns nothing new, and not once for each round.
+#[inline(always)]
+pub fn repeat<F: FnMut() -> bool>(times: u32, mut step: F) {
+    let callback: extern "C" fn(u32, *mut F) -> c_long = call::<F>;
+    // SAFETY: the helper hands the closure to the callback and keeps neither.
+    unsafe { bpf_loop(times, callback as *mut c_void, (&raw mut step).cast(), 0) };
+}
+
+extern "C" fn call<F: FnMut() -> bool>(_round: u32, step: *mut F) -> c_long {
+    // SAFETY: the closure that `repeat` passed, which nobody else uses meanwhile.
+    let go_on = unsafe { (*step)() };
+    c_long::from(!go_on)
 }

@@ -4,7 +4,7 @@ use crate::Anomaly;
 use crate::packet::{Header, Packet};
 
 /// The data offset leaves room for this many bytes of options (RFC 9293 3.1).
-pub const MAX_OPTION_BYTES: usize = 40;
+pub const MAX_OPTION_BYTES: u32 = 40;
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
@@ -67,14 +67,15 @@ impl Scan {
 pub(super) fn scan<P: Packet>(packet: &P, start: usize, length: usize) -> Scan {
     let mut scan = Scan::default();
     let mut at = 0;
-    for _ in 0..MAX_OPTION_BYTES {
+    P::repeat(MAX_OPTION_BYTES, || {
         if at >= length || scan.0 & Scan::END != 0 {
-            break;
+            return false;
         }
         let (found, size) = option(packet, start + at, length - at, scan);
         scan = Scan(packet.settle(found.0));
         at = packet.settle(at + size);
-    }
+        true
+    });
     scan
 }
 
