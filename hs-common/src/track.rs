@@ -165,9 +165,10 @@ fn sort<H: Host>(host: &mut H, scratch: &mut Scratch) {
     if !host.config().watches(segment.src_port, segment.dst_port) {
         return host.count(Counter::Filtered);
     }
-    if segment.flags.is_syn() {
+    let has_flags = segment.fault != Anomaly::TruncatedHeader.code();
+    if has_flags && segment.flags.is_syn() {
         host.count(Counter::Syn);
-    } else if segment.flags.is_synack() {
+    } else if has_flags && segment.flags.is_synack() {
         host.count(Counter::Synack);
     }
     let verdict = rules::inspect(segment);

@@ -92,7 +92,8 @@ pub fn hs_replay(ctx: XdpContext) -> u32 {
 /// often as there are any. `XDP_PASS`: there may be more; `XDP_DROP`: nothing is due.
 #[xdp]
 pub fn hs_sweep(_ctx: XdpContext) -> u32 {
-    let more = Kernel::for_sweeps().is_some_and(|(mut kernel, scratch)| store::sweep_one(&mut kernel, scratch));
+    let more =
+        Kernel::for_sweeps().is_some_and(|(mut kernel, scratch)| store::sweep_one(&mut kernel, scratch));
     if more { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
 }
 

@@ -6,7 +6,7 @@ use aya_ebpf::macros::btf_map;
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Queue, Replay, Role};
 use hs_common::track::{Scratch, Versioned};
-use hs_common::{Config, Counters, Event, Victim, VictimKey};
+use hs_common::{Config, Event, Victim, VictimKey};
 
 use crate::store::AgedSlot;
 

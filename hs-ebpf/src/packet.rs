@@ -8,8 +8,8 @@ use hs_common::packet::{Header, Packet};
 use hs_common::parse::Link;
 use hs_common::shared::Replay;
 
-use crate::verifier::{forgotten, repeat};
 use crate::maps;
+use crate::verifier::{forgotten, repeat};
 
 /// Offsets beyond this are not followed: the verifier wants packet offsets below 64 KiB, and all
 /// headers together are shorter.

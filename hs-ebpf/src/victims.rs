@@ -45,7 +45,8 @@ fn sketch(victim: *mut Victim, source: Addr) {
     let (register, rank) = sketch_slot(hash_addr(source, SEED.load()));
     // SAFETY: a live map value; the mask keeps the register within the sketch.
     unsafe {
-        let known = (&raw mut (*victim).sources).cast::<u8>().add(masked::<{ SKETCH_REGISTERS - 1 }>(register));
+        let known =
+            (&raw mut (*victim).sources).cast::<u8>().add(masked::<{ SKETCH_REGISTERS - 1 }>(register));
         if *known < rank {
             *known = rank;
         }

@@ -1,10 +1,15 @@
 //! The user side of hs-mon, in the order of the data path:
 //!
-//! [`cli`] → loader → ring buffer → [`detect`] → [`report`]; or, for captures, [`capture`] → the
-//! same engine → the same reporters.
+//! [`cli`] → [`live`] → [`kernel`] (loader, maps, ring buffer) → [`desk`] → [`detect`] → [`report`];
+//! or, for captures, [`capture`] → [`replay`] → the same engine → the same desk.
 
 pub mod capture;
 pub mod cli;
+pub mod clock;
+pub mod desk;
 pub mod detect;
 pub mod kernel;
+mod kernel_log;
+pub mod live;
+pub mod replay;
 pub mod report;

@@ -1,1 +1,56 @@
-fn main() {}
+//! `hs-mon`: the command line, and what becomes of errors.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use anyhow::Result;
+use hs_mon::cli::{self, Command, Settings};
+use hs_mon::report::Reporter;
+use hs_mon::{live, replay};
+
+fn main() -> ExitCode {
+    let command = match cli::parse(env::args_os(), |path| fs::read_to_string(path)) {
+        Ok(command) => command,
+        Err(error) => error.exit(),
+    };
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hs-mon: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let mut out = io::stdout();
+    match command {
+        Command::Live(settings) => {
+            let several = settings.interfaces.len() > 1;
+            live::run(&settings, reporter(&settings.common).show_origin(several))?;
+        }
+        Command::Replay(settings) => {
+            let several = settings.files.len() > 1;
+            replay::run(&settings, reporter(&settings.common).show_origin(several))?;
+        }
+        Command::Explain(anomaly) => cli::explain(anomaly, &mut out)?,
+        Command::Completions(shell) => cli::completions(shell, &mut out)?,
+        Command::Man => cli::man(&mut out)?,
+    }
+    Ok(())
+}
+
+fn reporter(settings: &Settings) -> Reporter<impl Write + use<>> {
+    let out = io::stdout();
+    // https://no-color.org: set and not empty.
+    let colour = out.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Reporter::new(out, settings.format, colour, settings.filter).vlan_aware(settings.engine.vlan_aware != 0)
+}
+
+/// Who reads us has enough: no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let closed = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(closed))
+}

@@ -1,1 +1,184 @@
-//! stub
+//! Attaches the programs to an interface: the best ingress hook that it has, and egress.
+
+use std::fmt;
+
+use anyhow::{Context, Result, anyhow, bail};
+use aya::programs::links::FdLink;
+use aya::programs::tc::{self, TcAttachType};
+use aya::programs::xdp::XdpMode;
+use aya::programs::{ProgramError, loaded_programs};
+use aya::util::KernelVersion;
+
+use super::{Interface, Kernel, LinkLayer};
+use crate::cli::Mode;
+
+/// Where ingress is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingress {
+    /// XDP in the driver, before the kernel has made an skb.
+    Native,
+    /// XDP in the stack, for drivers without it.
+    Generic,
+    /// tc, by tcx on Linux 6.6 and later, else by a clsact filter.
+    Tc,
+}
+
+impl fmt::Display for Ingress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ingress::Native => "native XDP",
+            Ingress::Generic => "generic XDP",
+            Ingress::Tc => "tc",
+        })
+    }
+}
+
+/// What is attached to one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The interface.
+    pub interface: Interface,
+    /// How ingress is watched.
+    pub ingress: Ingress,
+    /// Whether egress is watched too. On loopback it is not: each packet passes both hooks.
+    pub egress: bool,
+    /// What was tried before and why it did not work.
+    pub fallbacks: Vec<String>,
+}
+
+impl fmt::Display for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ingress by {}", self.interface.name, self.ingress)?;
+        if self.egress {
+            write!(f, ", egress by tc")
+        } else {
+            write!(f, " only: on loopback each packet passes egress and ingress")
+        }
+    }
+}
+
+impl Kernel {
+    /// Attaches to an interface, by `mode` or, with [`Mode::Auto`], by the first that works.
+    ///
+    /// # Errors
+    /// None of the ways works; or the one that `mode` forces does not.
+    pub fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<Attachment> {
+        let mut fallbacks = Vec::new();
+        let ingress = self.attach_ingress(interface, mode, &mut fallbacks)?;
+        let egress = interface.link_layer != LinkLayer::Loopback;
+        if egress {
+            self.attach_tc(interface, TcAttachType::Egress)
+                .with_context(|| format!("can't watch what {} sends", interface.name))?;
+        }
+        Ok(Attachment { interface: interface.clone(), ingress, egress, fallbacks })
+    }
+
+    fn attach_ingress(
+        &mut self,
+        interface: &Interface,
+        mode: Mode,
+        fallbacks: &mut Vec<String>,
+    ) -> Result<Ingress> {
+        let candidates: &[Ingress] = match mode {
+            Mode::Auto if interface.link_layer == LinkLayer::None => &[Ingress::Tc],
+            Mode::Auto => &[Ingress::Native, Ingress::Generic, Ingress::Tc],
+            Mode::Native => &[Ingress::Native],
+            Mode::Generic => &[Ingress::Generic],
+            Mode::Tc => &[Ingress::Tc],
+        };
+        for ingress in candidates {
+            match self.attach_one(interface, *ingress) {
+                Ok(()) => return Ok(*ingress),
+                Err(error) if candidates.len() == 1 => {
+                    return Err(error)
+                        .with_context(|| format!("can't attach to {} by {ingress}", interface.name));
+                }
+                Err(error) => fallbacks.push(format!("{ingress}: {error:#}")),
+            }
+        }
+        bail!("can't attach to {}: {}", interface.name, fallbacks.join("; "))
+    }
+
+    fn attach_one(&mut self, interface: &Interface, ingress: Ingress) -> Result<()> {
+        match ingress {
+            Ingress::Native => self.attach_xdp(interface, XdpMode::Driver),
+            Ingress::Generic => self.attach_xdp(interface, XdpMode::Skb),
+            Ingress::Tc => self.attach_tc(interface, TcAttachType::Ingress),
+        }
+    }
+
+    fn attach_xdp(&mut self, interface: &Interface, mode: XdpMode) -> Result<()> {
+        if interface.link_layer == LinkLayer::None {
+            bail!("XDP needs an Ethernet header, which {} has not; use --mode tc", interface.name);
+        }
+        let holder = interface.xdp_program()?;
+        if let Some(id) = holder {
+            bail!(
+                "{} is held by the XDP program {}; detach it (`ip link set dev {} xdp off`), or use --mode tc",
+                interface.name,
+                describe_program(id),
+                interface.name
+            );
+        }
+        let program = self.xdp("hs_xdp")?;
+        let link = program.attach_to_if_index(interface.index, mode).map_err(explain)?;
+        // A link by file descriptor goes with the process, whatever ends it. Kernels before 5.9 have none.
+        let link = program.take_link(link)?;
+        self.links
+            .push(Box::new(FdLink::try_from(link).context("this kernel has no XDP links (Linux 5.9)")?));
+        Ok(())
+    }
+
+    fn attach_tc(&mut self, interface: &Interface, side: TcAttachType) -> Result<()> {
+        let name = match (side, interface.link_layer) {
+            (TcAttachType::Ingress, LinkLayer::None) => "hs_tc_ingress_l3",
+            (TcAttachType::Ingress, _) => "hs_tc_ingress",
+            (_, LinkLayer::None) => "hs_tc_egress_l3",
+            (_, _) => "hs_tc_egress",
+        };
+        let program = self.tc(name)?;
+        if !has_tcx() {
+            // Without tcx the filter hangs on a qdisc, and stays when the process is killed. One of
+            // an earlier run gives way to this one.
+            let _ = tc::qdisc_add_clsact(&interface.name);
+            let _ = tc::qdisc_detach_program(&interface.name, side, name);
+        }
+        let link = program.attach(&interface.name, side).map_err(explain)?;
+        let link = program.take_link(link)?;
+        self.links.push(Box::new(link));
+        Ok(())
+    }
+
+    /// Detaches from all interfaces; the totals stand still from then on.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+}
+
+/// Whether tc programs are attached by links that go with the process (Linux 6.6).
+fn has_tcx() -> bool {
+    KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0))
+}
+
+/// The kernel's word, in the user's terms.
+fn explain(error: ProgramError) -> anyhow::Error {
+    let number = match &error {
+        ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
+        _ => None,
+    };
+    match number {
+        Some(libc::EOPNOTSUPP) => anyhow!("the driver does not support it"),
+        Some(libc::EBUSY | libc::EEXIST) => anyhow!("another program is attached there"),
+        Some(libc::EPERM) => anyhow!("not permitted; run hs-mon as root"),
+        _ => error.into(),
+    }
+}
+
+/// Name and number of a loaded program.
+fn describe_program(id: u32) -> String {
+    let info = loaded_programs().flatten().find(|info| info.id() == id);
+    match info.as_ref().and_then(|info| info.name_as_str()) {
+        Some(name) if !name.is_empty() => format!("`{}` (id {id})", name.escape_default()),
+        _ => format!("with id {id}"),
+    }
+}

@@ -1,8 +1,13 @@
 //! The kernel side as user space sees it: the loaded object with its programs and maps.
 
 mod attach;
+mod interface;
+mod netlink;
 mod object;
 mod pod;
+mod replay;
 mod totals;
 
+pub use attach::{Attachment, Ingress};
+pub use interface::{Interface, LinkLayer};
 pub use object::{Kernel, Options};

@@ -1,9 +1,11 @@
 //! Loads the embedded BPF object and hands out its programs.
 
+use std::any::Any;
+
 use anyhow::{Context, Result, anyhow};
-use aya::maps::{Array, MapData, RingBuf};
+use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, SchedClassifier, TestRun, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfError, EbpfLoader};
 use hs_common::Config;
 use hs_common::shared::{Queue, Replay};
 
@@ -35,9 +37,10 @@ pub struct Options {
 }
 
 /// The loaded object. Maps and attachments go when it is dropped, or with the process.
-#[derive(Debug)]
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
+    /// What is attached, for as long as it is kept here.
+    pub(super) links: Vec<Box<dyn Any>>,
     config: Config,
 }
 
@@ -47,7 +50,10 @@ impl Kernel {
     /// # Errors
     /// No privilege, no memory, or a kernel that lacks what the object needs.
     pub fn load(options: &Options) -> Result<Kernel> {
-        let config = Plain(options.config);
+        let mut settings = options.config;
+        // A mask finds the place in the queue of ages.
+        settings.max_flows = settings.max_flows.next_power_of_two();
+        let config = Plain(settings);
         let replaying = u8::from(options.replaying);
         let seed = random_seed()?;
         let ebpf = EbpfLoader::new()
@@ -55,11 +61,11 @@ impl Kernel {
             .override_global("REPLAYING", &replaying, true)
             .override_global("SEED", &seed, true)
             .override_global("AYA_LOG_LEVEL", &options.log_level, false)
-            .map_max_entries("FLOWS", options.config.max_flows + SPARE_FLOWS)
-            .map_max_entries("AGES", options.config.max_flows)
+            .map_max_entries("FLOWS", settings.max_flows + SPARE_FLOWS)
+            .map_max_entries("AGES", settings.max_flows)
             .load(OBJECT)
-            .context("can't load the BPF maps")?;
-        Ok(Kernel { ebpf, config: options.config })
+            .map_err(explain)?;
+        Ok(Kernel { ebpf, links: Vec::new(), config: settings })
     }
 
     /// The engine's settings.
@@ -109,6 +115,14 @@ impl Kernel {
         Ok(RingBuf::try_from(map)?)
     }
 
+    /// Loads the sweep, so that a kernel that refuses it says so at the start.
+    ///
+    /// # Errors
+    /// The kernel refuses the program.
+    pub fn prepare_sweeps(&mut self) -> Result<()> {
+        self.xdp("hs_sweep").map(|_| ())
+    }
+
     /// Ends the handshakes whose timeout has passed, and with `shutdown` all the others too. Returns
     /// how many places of the queue were seen to.
     pub fn sweep(&mut self, shutdown: bool) -> Result<u64> {
@@ -147,6 +161,22 @@ impl Kernel {
         let map = self.ebpf.map_mut("REPLAY").ok_or_else(|| anyhow!("the BPF object has no map REPLAY"))?;
         Ok(Array::try_from(map)?)
     }
+}
+
+/// What stands in the way of loading, and what to do about it.
+fn explain(error: EbpfError) -> anyhow::Error {
+    let refused = match &error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. }) => io_error.raw_os_error(),
+        _ => None,
+    };
+    let advice = match refused {
+        Some(libc::EPERM) => {
+            "hs-mon needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, to watch an interface; try `sudo hs-mon …`"
+        }
+        Some(libc::ENOMEM) => "the kernel has no memory for the flow table; choose a smaller --max-flows",
+        _ => "can't create the BPF maps",
+    };
+    anyhow::Error::from(error).context(advice)
 }
 
 /// A key for the kernel's hashes that an attacker can't know.

@@ -1,0 +1,123 @@
+//! Where events, alerts and totals come together on their way out, live or from a capture.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use hs_common::event::KIND_HANDSHAKE;
+use hs_common::{Counters, Event, Outcome, Victim};
+
+use crate::detect::{Alert, Detector, Phase, Settings, VictimSample, estimate_sources};
+use crate::report::{Origin, Reporter};
+
+/// How often the detector looks at the responders' totals, in nanoseconds of the events' clock.
+pub const OBSERVE_EVERY_NS: u64 = 250_000_000;
+
+/// Reports what it is handed, and watches for floods.
+pub struct Desk<W: Write> {
+    reporter: Reporter<W>,
+    detector: Detector,
+    samples: Vec<VictimSample>,
+    alerts: Vec<Alert>,
+    floods: u64,
+    /// What to add to the events' clock for nanoseconds since 1970; wraps.
+    pub unix_offset_ns: u64,
+}
+
+impl<W: Write> Desk<W> {
+    /// A desk that has seen nothing.
+    pub fn new(reporter: Reporter<W>) -> Desk<W> {
+        Desk {
+            reporter,
+            detector: Detector::new(Settings::default()),
+            samples: Vec::new(),
+            alerts: Vec::new(),
+            floods: 0,
+            unix_offset_ns: 0,
+        }
+    }
+
+    /// An event from the engine.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn event(&mut self, event: &Event, origin: &Origin) -> io::Result<()> {
+        if event.kind == KIND_HANDSHAKE && event.outcome() != Some(Outcome::Completed) {
+            let victim = SocketAddr::new(event.dst.into(), event.dst_port);
+            self.detector.note_source(victim, IpAddr::from(event.src));
+        }
+        self.reporter.event(event, self.unix(event.time_ns), origin)
+    }
+
+    /// The totals of one responder; [`Desk::observe`] judges all that were handed in since the last time.
+    pub fn victim(&mut self, address: SocketAddr, victim: &Victim) {
+        self.samples.push(VictimSample {
+            victim: address,
+            syn: victim.syn,
+            begun: victim.begun,
+            synack: victim.synack,
+            completed: victim.completed,
+            refused: victim.refused,
+            aborted: victim.aborted,
+            expired: victim.expired,
+            sources_estimate: estimate_sources(&victim.sources),
+        });
+    }
+
+    /// Judges the responders' totals, and reports alerts.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn observe(&mut self, now_ns: u64, origin: &Origin) -> io::Result<()> {
+        self.detector.observe(now_ns, self.samples.drain(..), &mut self.alerts);
+        self.report_alerts(origin)
+    }
+
+    /// Whether no responder is being watched for a flood, so that time may pass unobserved.
+    pub fn is_quiet(&self) -> bool {
+        self.detector.is_idle()
+    }
+
+    /// Ends the alerts that are still open.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn end_alerts(&mut self, now_ns: u64, origin: &Origin) -> io::Result<()> {
+        self.detector.finish(now_ns, &mut self.alerts);
+        self.report_alerts(origin)
+    }
+
+    fn report_alerts(&mut self, origin: &Origin) -> io::Result<()> {
+        for alert in self.alerts.drain(..) {
+            self.floods += u64::from(alert.phase == Phase::Start);
+            let unix = |ns: u64| ns.wrapping_add(self.unix_offset_ns);
+            self.reporter.alert(&alert, unix(alert.now_ns), unix(alert.started_at_ns), origin)?;
+        }
+        Ok(())
+    }
+
+    /// The totals since the start.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn stats(
+        &mut self,
+        totals: &Counters,
+        now_ns: u64,
+        origin: Option<&Origin>,
+        is_last: bool,
+    ) -> io::Result<()> {
+        self.reporter.stats(totals, self.floods, self.unix(now_ns), origin, is_last)
+    }
+
+    /// Sends on what is buffered.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.reporter.flush()
+    }
+
+    fn unix(&self, ns: u64) -> u64 {
+        ns.wrapping_add(self.unix_offset_ns)
+    }
+}

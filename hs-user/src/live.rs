@@ -1,0 +1,210 @@
+//! Watches interfaces until it is told to stop.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aya::maps::{MapData, RingBuf};
+use hs_common::{Counter, Event, Outcome};
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use crate::cli::{LiveSettings, Verbosity};
+use crate::clock;
+use crate::desk::{Desk, OBSERVE_EVERY_NS};
+use crate::kernel::{Attachment, Interface, Kernel, Options};
+use crate::kernel_log;
+use crate::report::{Origin, Reporter};
+
+/// How often handshakes are looked at for their timeout. A half-open one is told at most this late.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// Handshakes of which one direction was missing before the user is told so.
+const ONE_SIDED_ENOUGH: u64 = 10;
+/// Far enough for "never".
+const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// Loads, attaches, watches, detaches, and tells the totals.
+///
+/// # Errors
+/// No privilege, no such interface, no way to attach, or the sink fails.
+pub fn run<W: Write>(settings: &LiveSettings, reporter: Reporter<W>) -> Result<()> {
+    let interfaces: Vec<Interface> =
+        settings.interfaces.iter().map(|name| Interface::named(name)).collect::<Result<_>>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { Watch::start(settings, &interfaces, reporter)?.run(settings).await })
+}
+
+struct Watch<W: Write> {
+    kernel: Kernel,
+    events: AsyncFd<RingBuf<MapData>>,
+    desk: Desk<W>,
+    names: HashMap<u32, String>,
+    told_one_sided: bool,
+    quiet: bool,
+    /// Kept for as long as the watch: aya-log ends with it.
+    _log: Option<kernel_log::KernelLog>,
+}
+
+impl<W: Write> Watch<W> {
+    fn start(settings: &LiveSettings, interfaces: &[Interface], reporter: Reporter<W>) -> Result<Watch<W>> {
+        let mut config = settings.common.engine;
+        config.watch_began_ns = clock::monotonic_ns();
+        config.thin_events = 1;
+        let debug = settings.common.verbosity >= Verbosity::Debug;
+        let log_level = if debug { log::Level::Debug as u8 } else { 0 };
+        let mut kernel = Kernel::load(&Options { config, replaying: false, log_level })?;
+        // Before the programs load: they refer to its map.
+        let log = if debug { Some(kernel_log::start(&mut kernel)?) } else { None };
+        kernel.prepare_sweeps()?;
+        let quiet = settings.common.verbosity == Verbosity::Quiet;
+        for interface in interfaces {
+            let attachment = kernel.attach(interface, settings.mode)?;
+            if !quiet {
+                announce(&attachment);
+            }
+        }
+        // SAFETY: the ring buffer owns its file descriptor and keeps it until it is dropped.
+        let events = unsafe { AsyncFd::register(kernel.take_events()?) };
+        let events = events.context("can't wait for the ring buffer")?;
+        let names = interfaces.iter().map(|interface| (interface.index, interface.name.clone())).collect();
+        let mut desk = Desk::new(reporter);
+        desk.unix_offset_ns = clock::unix_offset_ns();
+        Ok(Watch { kernel, events, desk, names, told_one_sided: false, quiet, _log: log })
+    }
+
+    async fn run(mut self, settings: &LiveSettings) -> Result<()> {
+        let mut stop = Stop::new(settings.duration)?;
+        let mut sweep = ticks(SWEEP_EVERY);
+        let mut observe = ticks(Duration::from_nanos(OBSERVE_EVERY_NS));
+        let mut stats = settings.stats_interval.map(ticks);
+        loop {
+            tokio::select! {
+                () = stop.wait() => break,
+                ready = self.events.readable_mut() => {
+                    ready?.clear_ready();
+                    self.drain()?;
+                }
+                _ = sweep.tick() => {
+                    self.kernel.sweep(false)?;
+                    self.drain()?;
+                }
+                _ = observe.tick() => self.observe()?,
+                () = tick(&mut stats) => self.tell_totals(false)?,
+            }
+            self.desk.flush()?;
+        }
+        self.finish()
+    }
+
+    /// Reports what is in the ring buffer.
+    fn drain(&mut self) -> Result<()> {
+        while let Some(record) = self.events.get_mut().next() {
+            let event = Event::from_bytes(&record).context("the kernel side sent an unknown record")?;
+            let name = self.names.get(&event.ifindex).map_or("?", String::as_str);
+            self.desk.event(&event, &Origin::Interface(name))?;
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self) -> Result<()> {
+        self.desk.unix_offset_ns = clock::unix_offset_ns();
+        let desk = &mut self.desk;
+        self.kernel.for_each_victim(|address, victim| desk.victim(address, victim))?;
+        let name = sole(&self.names).unwrap_or("");
+        self.desk.observe(clock::monotonic_ns(), &Origin::Interface(name))?;
+        self.tell_if_one_sided()
+    }
+
+    /// Where only one direction is seen, the user must know, once.
+    fn tell_if_one_sided(&mut self) -> Result<()> {
+        if self.told_one_sided || self.quiet {
+            return Ok(());
+        }
+        let totals = self.kernel.counters()?;
+        if totals.outcome(Outcome::Unverified) >= ONE_SIDED_ENOUGH && totals.get(Counter::Synack) == 0 {
+            self.told_one_sided = true;
+            eprintln!(
+                "hs-mon: warning: SYNs and ACKs pass here but no SYN-ACK does: only one direction is visible \
+                 (asymmetric routing, one-way mirror); these handshakes are called unverified"
+            );
+        }
+        Ok(())
+    }
+
+    fn tell_totals(&mut self, is_last: bool) -> Result<()> {
+        let totals = self.kernel.counters()?;
+        let origin = sole(&self.names).map(Origin::Interface);
+        self.desk.stats(&totals, clock::monotonic_ns(), origin.as_ref(), is_last)?;
+        Ok(())
+    }
+
+    /// Detaches first, so that the last totals are of one instant.
+    fn finish(mut self) -> Result<()> {
+        self.kernel.detach();
+        self.drain()?;
+        self.kernel.sweep(true)?;
+        self.drain()?;
+        self.observe()?;
+        let name = sole(&self.names).unwrap_or("").to_owned();
+        self.desk.end_alerts(clock::monotonic_ns(), &Origin::Interface(&name))?;
+        self.tell_totals(true)?;
+        self.desk.flush()?;
+        Ok(())
+    }
+}
+
+/// The name of the interface, if there is one only.
+fn sole(names: &HashMap<u32, String>) -> Option<&str> {
+    if names.len() == 1 { names.values().next().map(String::as_str) } else { None }
+}
+
+fn announce(attachment: &Attachment) {
+    eprintln!("hs-mon: watching {attachment}");
+    for fallback in &attachment.fallbacks {
+        eprintln!("hs-mon:   tried before: {fallback}");
+    }
+}
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    ticks
+}
+
+/// The next tick, or never.
+async fn tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => {
+            ticks.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What ends a watch: SIGINT, SIGTERM, or the time that was asked for.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    deadline: Instant,
+}
+
+impl Stop {
+    fn new(duration: Option<Duration>) -> io::Result<Stop> {
+        Ok(Stop {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            deadline: Instant::now() + duration.unwrap_or(NEVER),
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = sleep_until(self.deadline) => {}
+        }
+    }
+}

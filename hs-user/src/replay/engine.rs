@@ -1,0 +1,119 @@
+//! The two engines of a replay: the library, and the very BPF programs. Same packets, same events.
+
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use aya::maps::{MapData, RingBuf};
+use hs_common::flow::Hook;
+use hs_common::memory::Tracker;
+use hs_common::packet::Captured;
+use hs_common::parse::Link;
+use hs_common::track::Place;
+use hs_common::{Config, Counters, Event, Victim};
+
+use crate::kernel::{Kernel, Options};
+
+/// What a replay needs of an engine. Times are those of the capture, in nanoseconds since 1970.
+pub(super) trait Engine {
+    fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) -> Result<()>;
+    /// Ends the handshakes whose timeout has passed.
+    fn sweep(&mut self, now_ns: u64) -> Result<()>;
+    /// Ends all handshakes.
+    fn finish(&mut self, now_ns: u64) -> Result<()>;
+    /// Hands out the events since the last call.
+    fn drain(&mut self, each: &mut dyn FnMut(&Event) -> io::Result<()>) -> Result<()>;
+    fn counters(&self) -> Result<Counters>;
+    fn for_each_victim(&self, each: &mut dyn FnMut(SocketAddr, &Victim)) -> Result<()>;
+}
+
+/// The library.
+pub(super) struct InMemory(Tracker);
+
+impl InMemory {
+    pub(super) fn new(config: Config) -> InMemory {
+        InMemory(Tracker::new(config))
+    }
+}
+
+impl Engine for InMemory {
+    fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) -> Result<()> {
+        self.0.track(&Captured { data, on_wire }, link, Place { ifindex: 0, hook: Hook::Capture }, now_ns);
+        Ok(())
+    }
+
+    fn sweep(&mut self, now_ns: u64) -> Result<()> {
+        self.0.sweep(now_ns);
+        Ok(())
+    }
+
+    fn finish(&mut self, now_ns: u64) -> Result<()> {
+        self.0.finish(now_ns);
+        Ok(())
+    }
+
+    fn drain(&mut self, each: &mut dyn FnMut(&Event) -> io::Result<()>) -> Result<()> {
+        for event in self.0.drain() {
+            each(&event)?;
+        }
+        Ok(())
+    }
+
+    fn counters(&self) -> Result<Counters> {
+        Ok(*self.0.counters())
+    }
+
+    fn for_each_victim(&self, each: &mut dyn FnMut(SocketAddr, &Victim)) -> Result<()> {
+        for (key, victim) in self.0.victims() {
+            each(SocketAddr::new(key.addr.into(), key.port as u16), victim);
+        }
+        Ok(())
+    }
+}
+
+/// The BPF programs, packet by packet through `BPF_PROG_TEST_RUN`.
+pub(super) struct InKernel {
+    kernel: Kernel,
+    events: RingBuf<MapData>,
+}
+
+impl InKernel {
+    pub(super) fn new(config: Config) -> Result<InKernel> {
+        let mut kernel = Kernel::load(&Options { config, replaying: true, log_level: 0 })?;
+        let events = kernel.take_events()?;
+        Ok(InKernel { kernel, events })
+    }
+}
+
+impl Engine for InKernel {
+    fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) -> Result<()> {
+        self.kernel.replay(link, data, on_wire, now_ns)
+    }
+
+    fn sweep(&mut self, now_ns: u64) -> Result<()> {
+        self.kernel.set_replay_clock(now_ns)?;
+        self.kernel.sweep(false)?;
+        Ok(())
+    }
+
+    fn finish(&mut self, now_ns: u64) -> Result<()> {
+        self.kernel.set_replay_clock(now_ns)?;
+        self.kernel.sweep(true)?;
+        Ok(())
+    }
+
+    fn drain(&mut self, each: &mut dyn FnMut(&Event) -> io::Result<()>) -> Result<()> {
+        while let Some(record) = self.events.next() {
+            each(&Event::from_bytes(&record).context("the kernel side sent an unknown record")?)?;
+        }
+        Ok(())
+    }
+
+    fn counters(&self) -> Result<Counters> {
+        self.kernel.counters()
+    }
+
+    fn for_each_victim(&self, each: &mut dyn FnMut(SocketAddr, &Victim)) -> Result<()> {
+        self.kernel.for_each_victim(each)
+    }
+}

@@ -1,0 +1,89 @@
+//! What the verifier may have to do for each program: its instructions processed, watched like a benchmark.
+
+/// The most instructions that the verifier may process, on any kernel. The kernel itself gives up at a
+/// million; a program that grows towards it is refused first by the oldest kernel.
+const LIMITS: &[(&str, u32)] = &[
+    ("hs_xdp", 200_000),
+    ("hs_tc_ingress", 200_000),
+    ("hs_tc_egress", 200_000),
+    ("hs_tc_ingress_l3", 200_000),
+    ("hs_tc_egress_l3", 200_000),
+    ("hs_replay", 200_000),
+    ("hs_sweep", 200_000),
+];
+
+/// What the verifier did for a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// The program.
+    pub program: String,
+    /// Instructions processed.
+    pub instructions: u32,
+}
+
+impl Cost {
+    /// Reads `verifier PROGRAM insns=N`, with whatever follows.
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix("verifier ")?.split_whitespace();
+        let program = words.next()?.to_owned();
+        let instructions = words.find_map(|word| word.strip_prefix("insns="))?.parse().ok()?;
+        Some(Self { program, instructions })
+    }
+}
+
+/// The limit of a program.
+pub fn limit(program: &str) -> Option<u32> {
+    LIMITS.iter().find(|(name, _)| *name == program).map(|(_, limit)| *limit)
+}
+
+/// What of the costs is not within the budget.
+pub fn objections(costs: &[Cost]) -> Vec<String> {
+    costs.iter().filter_map(objection).collect()
+}
+
+fn objection(Cost { program, instructions }: &Cost) -> Option<String> {
+    match limit(program) {
+        None => Some(format!("program {program} has no limit: give it one in xtask/src/vm/budget.rs")),
+        Some(limit) if *instructions > limit => {
+            Some(format!("program {program} costs the verifier {instructions} instructions, limit {limit}"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Programs with a limit of which nothing was measured.
+pub fn unmeasured(costs: &[Cost]) -> Vec<&'static str> {
+    let measured = |name: &str| costs.iter().any(|cost| cost.program == name);
+    LIMITS.iter().map(|(name, _)| *name).filter(|name| !measured(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(program: &str, instructions: u32) -> Cost {
+        Cost { program: program.to_owned(), instructions }
+    }
+
+    #[test]
+    fn reads_costs_and_nothing_else() {
+        let cases = [
+            ("verifier hs_xdp insns=1436", Some(cost("hs_xdp", 1436))),
+            ("verifier hs_xdp stack=96 insns=1436 states=80", Some(cost("hs_xdp", 1436))),
+            ("verifier hs_xdp", None),
+            ("verifier hs_xdp insns=many", None),
+            ("the verifier hs_xdp insns=1", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(Cost::parse(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn over_the_limit_and_without_one_are_objected_to() {
+        assert!(objections(&[cost("hs_xdp", 200_000)]).is_empty());
+        assert!(objections(&[cost("hs_xdp", 200_001)])[0].contains("limit 200000"));
+        assert!(objections(&[cost("unheard_of", 1)])[0].contains("no limit"));
+        assert_eq!(unmeasured(&[cost("hs_xdp", 1)])[0], "hs_tc_ingress");
+    }
+}
