@@ -134,6 +134,8 @@ pub mod note {
     pub const SYN_AGAIN: u16 = 1 << 8;
     /// The SYN-ACK acknowledged data of the SYN (RFC 7413).
     pub const DATA_ACCEPTED: u16 = 1 << 9;
+    /// The SYN-ACK answers the superseded SYN: `a` is its ISN, `previous_a` that of the newer one.
+    pub const OLD_ANSWERED: u16 = 1 << 10;
 }
 
 /// The state of one flow's handshake. Sequence numbers and lengths in host order, times in

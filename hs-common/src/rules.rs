@@ -29,7 +29,7 @@ pub fn inspect(segment: &mut Segment) -> Verdict {
         blame(segment, Anomaly::PortZero);
     }
     if segment.src_port == segment.dst_port && segment.src == segment.dst {
-        return illegal(segment, Anomaly::Land);
+        blame(segment, Anomaly::Land);
     }
     if segment.dst.is_multicast_or_broadcast() {
         blame(segment, Anomaly::BadDestination);

@@ -51,7 +51,7 @@ pub fn run(command: &mut Command) -> Result<Counts> {
 
 /// Reads the line with which a test program ends:
 /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
-fn summary(line: &str) -> Option<Counts> {
+pub fn summary(line: &str) -> Option<Counts> {
     let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let number = |unit: &str| {
         let part = numbers.split("; ").find_map(|part| part.strip_suffix(unit))?;

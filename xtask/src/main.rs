@@ -17,6 +17,7 @@ mod setup;
 mod shell;
 mod stage;
 mod test;
+mod vm;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ enum Task {
         /// Only tests with this in their name.
         filter: Option<String>,
     },
+    /// Run the kernel tests on other kernels, each in a virtual machine; needs no root.
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Run { args } => run::command(&args).map(|()| ExitCode::SUCCESS),
         Task::Install { prefix } => install::command(&prefix).map(|()| ExitCode::SUCCESS),
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
+        Task::Vm(options) => vm::command(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -15,6 +15,8 @@ pub enum Need {
     Build,
     /// To run its kernel tests.
     Test,
+    /// To run them on other kernels.
+    Vm,
 }
 
 /// A Debian package.
@@ -41,6 +43,8 @@ const PACKAGES: &[Package] = &[
     test("rust-web-clippy", "clippy of the BPF compiler, for the kernel side"),
     test("iproute2", "network namespaces and veth pairs of the kernel tests"),
     test("nftables", "packet filters of the kernel tests"),
+    vm("qemu-system-x86", "virtual machines for other kernels"),
+    vm("xz-utils", "those kernels' modules are packed with it"),
 ];
 
 const fn build(name: &'static str, why: &'static str) -> Package {
@@ -49,6 +53,10 @@ const fn build(name: &'static str, why: &'static str) -> Package {
 
 const fn test(name: &'static str, why: &'static str) -> Package {
     Package { name, why, need: Need::Test }
+}
+
+const fn vm(name: &'static str, why: &'static str) -> Package {
+    Package { name, why, need: Need::Vm }
 }
 
 /// Whether this is a system whose packages are the ones of the table.

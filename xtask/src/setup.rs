@@ -41,9 +41,9 @@ pub fn command() -> Result<()> {
 pub fn ensure(need: Need) -> Result<()> {
     match need {
         Need::Build => ensure_toolchain(),
-        Need::Test if packages::known_here() => packages::install(&packages::missing(Need::Test)?),
+        Need::Test | Need::Vm if packages::known_here() => packages::install(&packages::missing(need)?),
         // Elsewhere the tests themselves say which program they miss.
-        Need::Test => Ok(()),
+        Need::Test | Need::Vm => Ok(()),
     }
 }
 

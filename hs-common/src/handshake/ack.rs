@@ -37,7 +37,7 @@ fn before_synack(flow: &mut Flow, segment: &Segment, transition: &mut Transition
     if too_early {
         transition.blame(flow, Anomaly::DataBeforeEstablished);
     }
-    let sent = past(segment.seq.wrapping_add(segment.payload), first);
+    let sent = farther(flow.initiator_sent, segment, first);
     if sent > flow.initiator_sent && flow.has(note::EARLY_ACK) {
         flow.initiator_sent = sent;
         transition.changed = true;
@@ -49,7 +49,8 @@ fn before_synack(flow: &mut Flow, segment: &Segment, transition: &mut Transition
 fn completing(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &mut Transition) {
     let first = flow.a.wrapping_add(1);
     let payload = u32::from(flow.syn_payload);
-    let window = u32::from(flow.responder_window);
+    // The window begins behind what the SYN-ACK acknowledged, under TFO perhaps the data of the SYN.
+    let window = past(flow.synack_ack, first) + u32::from(flow.responder_window);
     let span = if payload > window { payload } else { window };
     if !within(segment.seq, first, span) {
         return transition.blame_number(flow, Anomaly::AckWrongSeq, first, segment.seq);
@@ -57,6 +58,10 @@ fn completing(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &m
     let at_the_start =
         segment.seq == first || segment.seq == flow.synack_ack || segment.seq == first.wrapping_add(payload);
     let answers = flow.b.wrapping_add(1);
+    if flow.has(note::PREVIOUS_B) && segment.ack == flow.previous_b.wrapping_add(1) {
+        // Of two SYN-ACKs it took the first.
+        core::mem::swap(&mut flow.b, &mut flow.previous_b);
+    }
     if acknowledges_synack(flow, segment.ack) {
         if !at_the_start {
             flow.flags.insert(HandshakeFlags::ACK_INFERRED);
@@ -64,18 +69,18 @@ fn completing(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &m
     } else if explained(flow, segment.ack, at_the_start) {
         flow.flags.insert(HandshakeFlags::ACK_INFERRED);
     } else {
+        // The responder may acknowledge it all the same.
+        flow.initiator_sent = farther(flow.initiator_sent, segment, first);
         return transition.blame_number(flow, Anomaly::AckWrongAck, answers, segment.ack);
     }
     transition.complete(flow, seen.now_ns);
 }
 
-/// Whether `ack` is B+1, or B+1 and the data of the SYN-ACK, for a B that the responder sent.
+/// Whether `ack` is B+1, or B+1 and the data of the SYN-ACK.
 #[inline(always)]
 fn acknowledges_synack(flow: &Flow, ack: u32) -> bool {
     let first = flow.b.wrapping_add(1);
-    ack == first
-        || ack == first.wrapping_add(u32::from(flow.synack_payload))
-        || flow.has(note::PREVIOUS_B) && ack == flow.previous_b.wrapping_add(1)
+    ack == first || ack == first.wrapping_add(u32::from(flow.synack_payload))
 }
 
 /// Whether the responder's data explains `ack`. If the initiator is past its start, segments of it
@@ -96,7 +101,7 @@ fn simultaneous_from_initiator(
     transition: &mut Transition,
 ) {
     let expected = flow.b.wrapping_add(1);
-    if segment.ack != expected {
+    if !within(segment.ack, expected, flow.responder_sent) {
         return transition.blame_number(flow, Anomaly::AckWrongAck, expected, segment.ack);
     }
     if !within(segment.seq, flow.a, 1 + u32::from(flow.responder_window)) {
@@ -120,6 +125,9 @@ pub(super) fn from_responder(
     let first = flow.a.wrapping_add(1);
     if flow.phase == phase::SYN_SENT || flow.has(note::SIMULTANEOUS) {
         // A challenge ACK of an older connection (RFC 9293 3.10.7.4), or half of a split SYN-ACK.
+        if flow.has(note::SIMULTANEOUS) {
+            note_sent(flow, segment, transition);
+        }
         if segment.ack == first {
             transition.changed = true;
             flow.notes |= note::A_ACKED;
@@ -132,15 +140,27 @@ pub(super) fn from_responder(
     if !within(segment.ack, first, flow.initiator_sent) {
         return transition.blame_number(flow, Anomaly::AckFromResponder, first, segment.ack);
     }
-    let fin = segment.flags.contains(TcpFlags::FIN);
-    let end = segment.seq.wrapping_add(segment.payload).wrapping_add(fin as u32);
-    let sent = past(end, flow.b.wrapping_add(1));
+    note_sent(flow, segment, transition);
+    if segment.flags.contains(TcpFlags::FIN) {
+        flow.notes |= note::FIN_SEEN;
+        transition.changed = true;
+    }
+}
+
+/// How far the responder has sent: what the initiator may acknowledge.
+#[inline(always)]
+fn note_sent(flow: &mut Flow, segment: &Segment, transition: &mut Transition) {
+    let sent = farther(flow.responder_sent, segment, flow.b.wrapping_add(1));
     if sent > flow.responder_sent {
         flow.responder_sent = sent;
         transition.changed = true;
     }
-    if fin {
-        flow.notes |= note::FIN_SEEN;
-        transition.changed = true;
-    }
+}
+
+/// How far past `first` a side has sent, which was `so_far`, after one more segment. A FIN counts as one.
+#[inline(always)]
+fn farther(so_far: u32, segment: &Segment, first: u32) -> u32 {
+    let fin = segment.flags.contains(TcpFlags::FIN) as u32;
+    let end = past(segment.seq.wrapping_add(segment.payload).wrapping_add(fin), first);
+    if end > so_far { end } else { so_far }
 }

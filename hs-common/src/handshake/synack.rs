@@ -13,9 +13,13 @@ pub(super) fn from_responder(
     seen: Sighting,
     transition: &mut Transition,
 ) {
-    if !acknowledges_a_syn(flow, segment.ack, transition) {
-        let expected = flow.a.wrapping_add(1);
-        return transition.blame_number(flow, Anomaly::SynackWrongAck, expected, segment.ack);
+    // RFC 9293 3.10.7.3: SND.UNA < SEG.ACK =< SND.NXT, which takes in the data of the SYN.
+    let first = flow.a.wrapping_add(1);
+    if !within(segment.ack, first, u32::from(flow.syn_payload)) {
+        if flow.has(note::PREVIOUS_A) && segment.ack == flow.previous_a.wrapping_add(1) {
+            return answers_other_syn(flow, segment, seen, transition);
+        }
+        return transition.blame_number(flow, Anomaly::SynackWrongAck, first, segment.ack);
     }
     if flow.is_closed() {
         return after_the_end(flow, segment, seen, transition);
@@ -39,21 +43,16 @@ pub(super) fn from_responder(
     }
 }
 
-/// Whether `ack` answers a SYN of this flow that is remembered. RFC 9293 3.10.7.3: SND.UNA < SEG.ACK
-/// =< SND.NXT, which takes in the data of the SYN. If it answers the SYN before, that one counts again.
+/// A superseded SYN is answered too. The newer one counts if both are: the initiator knows no other.
 #[inline(always)]
-fn acknowledges_a_syn(flow: &mut Flow, ack: u32, transition: &mut Transition) -> bool {
-    if within(ack, flow.a.wrapping_add(1), u32::from(flow.syn_payload)) {
-        return true;
+fn answers_other_syn(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &mut Transition) {
+    if flow.is_closed() || flow.phase == phase::SYN_RECEIVED && !flow.has(note::OLD_ANSWERED) {
+        return;
     }
-    if !flow.has(note::PREVIOUS_A) || ack != flow.previous_a.wrapping_add(1) {
-        return false;
-    }
-    if !flow.is_closed() && flow.phase == phase::SYN_SENT {
-        core::mem::swap(&mut flow.a, &mut flow.previous_a);
-        transition.changed = true;
-    }
-    true
+    transition.changed = true;
+    core::mem::swap(&mut flow.a, &mut flow.previous_a);
+    flow.notes ^= note::OLD_ANSWERED;
+    answer(flow, segment, seen, transition);
 }
 
 /// The first SYN-ACK.

@@ -32,10 +32,10 @@ pub(super) fn parse<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment
         segment.fault = Anomaly::TruncatedHeader.code();
     } else if word & TcpFlags::SYN.0 != 0 && header_length > HEADER {
         let scan = options::scan(packet, at.offset + HEADER, header_length - HEADER);
-        if scan.is_cut_off() {
-            return Err(Unparsed::IpTruncated);
-        }
-        segment.fast_open = scan.fast_open();
+        // A capture may end within the options (68 bytes were tcpdump's default once). The SYN counts
+        // all the same; one with data is not blamed for an option that may have been cut off.
+        let may_be_fast_open = scan.is_cut_off() && segment.payload > 0;
+        segment.fast_open = scan.fast_open() | may_be_fast_open as u8;
         segment.fault = scan.fault();
     }
     Ok(())

@@ -6,5 +6,8 @@ mod wire;
 
 mod anomalies;
 mod lifetime;
+mod links;
 mod never;
+mod options;
 mod outcomes;
+mod parser;

@@ -263,13 +263,19 @@ fn half_open_superseded() {
 
 #[test]
 fn half_open_evicted() {
-    let config = Config { max_flows: 1, ..Config::DEFAULT };
     trace("its place is needed")
-        .config(config)
+        .config(Config { max_flows: 2, ..Config::DEFAULT })
         .i(syn(A))
-        .r(syn(B).with(TcpFlags::ACK))
-        .says(Said::numbers(SynackWrongAck, A + 1, 0_u32.wrapping_sub(0)))
-        .run_eviction();
+        .r(synack(B, A + 1))
+        .i(syn(A).port(40_001))
+        .i(syn(A).port(40_002))
+        .says(half_open(Evicted))
+        .i(ack(A + 1, B + 1))
+        .unsolicited(1)
+        .finish()
+        .says(half_open(Shutdown))
+        .says(half_open(Shutdown))
+        .run();
 }
 
 #[test]
@@ -284,7 +290,8 @@ fn half_open_shutdown() {
     trace("the capture ends after the timeout, which nothing noticed")
         .i(syn(A))
         .i(syn(A))
-        .late_finish(6.0)
+        .unwatched(6.0)
+        .finish()
         .says(half_open(NoSynack).again(1, 0))
         .run();
 }

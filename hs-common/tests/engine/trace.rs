@@ -14,7 +14,7 @@ use hs_common::parse::Link;
 use hs_common::track::Place;
 use hs_common::{Addr, Anomaly, Config, Counter, HandshakeFlags, Outcome, Reason, Segment, TcpFlags};
 
-use crate::said::Said;
+use crate::said::{Ledger, Said};
 use crate::wire;
 
 /// The initiator's ISN.
@@ -41,11 +41,13 @@ pub struct Sent {
     data: u32,
     window: u16,
     fast_open: bool,
+    /// The initiator's port.
+    port: u16,
 }
 
 /// A segment with any flags.
 pub const fn segment(flags: TcpFlags, seq: u32, ack: u32) -> Sent {
-    Sent { flags, seq, ack, data: 0, window: 64_000, fast_open: false }
+    Sent { flags, seq, ack, data: 0, window: 64_000, fast_open: false, port: 40_000 }
 }
 
 pub const fn syn(seq: u32) -> Sent {
@@ -84,6 +86,11 @@ impl Sent {
     /// With the TCP Fast Open option.
     pub const fn tfo(self) -> Sent {
         Sent { fast_open: true, ..self }
+    }
+
+    /// On another flow: with this port of the initiator.
+    pub const fn port(self, port: u16) -> Sent {
+        Sent { port, ..self }
     }
 
     pub const fn with(self, flags: TcpFlags) -> Sent {
@@ -142,6 +149,12 @@ impl Trace {
         self.now_ns += (seconds * 1e9) as u64;
         let now_ns = self.now_ns;
         self.push(Act::Clock(now_ns))
+    }
+
+    /// So many seconds pass, and nobody looks.
+    pub fn unwatched(mut self, seconds: f64) -> Trace {
+        self.now_ns += (seconds * 1e9) as u64;
+        self
     }
 
     fn push(mut self, act: Act) -> Trace {
@@ -227,8 +240,8 @@ impl Variation {
         Segment {
             src: self.addr(side),
             dst: self.addr(other),
-            src_port: port(side),
-            dst_port: port(other),
+            src_port: port(side, sent),
+            dst_port: port(other, sent),
             seq: sent.seq.wrapping_add(self.shift(side)),
             ack: sent.ack.wrapping_add(self.shift(other)),
             payload: sent.data,
@@ -259,8 +272,8 @@ fn other(side: Side) -> Side {
     if side == Side::I { Side::R } else { Side::I }
 }
 
-fn port(side: Side) -> u16 {
-    if side == Side::I { 40_000 } else { 80 }
+fn port(side: Side, sent: Sent) -> u16 {
+    if side == Side::I { sent.port } else { 80 }
 }
 
 /// Whether the numbers of an anomaly are sequence numbers of its packet, and not acknowledgments.
@@ -274,13 +287,13 @@ struct Run<'a> {
     trace: &'a Trace,
     variation: Variation,
     tracker: Tracker,
-    ledger: crate::said::Ledger,
+    ledger: Ledger,
 }
 
 impl<'a> Run<'a> {
     fn new(trace: &'a Trace, variation: Variation) -> Run<'a> {
         let tracker = Tracker::new(trace.config);
-        Run { trace, variation, tracker, ledger: Default::default() }
+        Run { trace, variation, tracker, ledger: Ledger::default() }
     }
 
     fn run(mut self) {

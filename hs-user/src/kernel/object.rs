@@ -14,8 +14,8 @@ use super::pod::Plain;
 /// The kernel side, compiled by build.rs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
 
-/// What `XDP_PASS` stands for in the sweep: there may be more (linux/bpf.h).
-const XDP_PASS: u32 = 2;
+/// What the sweep returns if there may be more to do.
+const MORE: u32 = 1;
 /// The least that the kernel takes as the packet of a test run: an Ethernet header.
 pub(super) const MIN_PACKET: usize = 14;
 /// Sweeps asked for in one system call: bounds how long it can take.
@@ -120,7 +120,7 @@ impl Kernel {
     /// # Errors
     /// The kernel refuses the program.
     pub fn prepare_sweeps(&mut self) -> Result<()> {
-        self.xdp("hs_sweep").map(|_| ())
+        self.tc("hs_sweep").map(|_| ())
     }
 
     /// Ends the handshakes whose timeout has passed, and with `shutdown` all the others too. Returns
@@ -132,7 +132,7 @@ impl Kernel {
             replay.set(0, Plain(Replay { shutdown: 1, ..now }), 0)?;
         }
         let mut repeat = 1;
-        while self.test_run("hs_sweep", &[0; MIN_PACKET], repeat)? == XDP_PASS {
+        while self.test_run_tc("hs_sweep", &[0; MIN_PACKET], repeat)? == MORE {
             // It pays to ask for more at once only if there is more.
             repeat = (repeat * 4).min(MAX_SWEEPS);
         }
@@ -145,9 +145,9 @@ impl Kernel {
         Ok(self.xdp(name)?.test_run(options)?.return_value)
     }
 
-    /// Runs a tc program on a packet and returns its verdict.
-    pub fn test_run_tc(&mut self, name: &str, packet: &[u8]) -> Result<u32> {
-        let options = TestRunOptions { data_in: Some(packet), ..TestRunOptions::new() };
+    /// Runs a tc program on a packet, `repeat` times, and returns its last verdict.
+    pub fn test_run_tc(&mut self, name: &str, packet: &[u8], repeat: u32) -> Result<u32> {
+        let options = TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::new() };
         Ok(self.tc(name)?.test_run(options)?.return_value)
     }
 

@@ -53,7 +53,8 @@ pub fn update() {
 
 /// The package that a meta-package stands for.
 pub fn depended_on(meta: &str) -> Result<String> {
-    let depends = output(Command::new("apt-cache").args(["depends", "--no-recommends", "--no-suggests", meta]))?;
+    let depends =
+        output(Command::new("apt-cache").args(["depends", "--no-recommends", "--no-suggests", meta]))?;
     let mut packages = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     let package = packages.find(|package| package.starts_with("linux-image-"));
     Ok(package.with_context(|| format!("{meta} leads to no kernel"))?.to_owned())

@@ -1,7 +1,7 @@
 //! Reads what a guest prints on the tests' serial line.
 
 use super::budget::Cost;
-use super::protocol::Message;
+use super::protocol::{MARK, Message};
 use crate::libtest::{self, Counts};
 
 /// What has been read so far.
@@ -33,7 +33,7 @@ pub struct Suite {
 impl Console {
     /// Takes in the next line.
     pub fn line(&mut self, line: &str) {
-        if let Some(message) = Message::find(line) {
+        if let Some(message) = message(line) {
             self.message(message);
         } else if let Some(cost) = Cost::parse(line) {
             self.cost(cost);
@@ -72,6 +72,20 @@ impl Console {
     }
 }
 
+/// init's message in a line, if there is one: a suite that crashed may have left its own start of the line.
+fn message(line: &str) -> Option<Message> {
+    let (_, text) = line.split_once(MARK)?;
+    let (word, rest) = text.split_once(' ')?;
+    match word {
+        "up" => Some(Message::Up(rest.to_owned())),
+        "problem" => Some(Message::Problem(rest.to_owned())),
+        "begin" => Some(Message::Begin(rest.to_owned())),
+        "end" => rest.split_once(' ').map(|(suite, how)| Message::End(suite.to_owned(), how.to_owned())),
+        "done" => rest.parse().ok().map(Message::Done),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +94,20 @@ mod tests {
         let mut console = Console::default();
         text.lines().for_each(|line| console.line(line));
         console
+    }
+
+    #[test]
+    fn what_init_writes_is_what_is_read() {
+        let messages = [
+            Message::Up("6.1.0-56-cloud-amd64".to_owned()),
+            Message::Problem("can't load veth: no such file".to_owned()),
+            Message::Begin("guest".to_owned()),
+            Message::End("guest".to_owned(), "signal: 11 (SIGSEGV)".to_owned()),
+            Message::Done(3),
+        ];
+        for expected in messages {
+            assert_eq!(message(&expected.to_string()), Some(expected));
+        }
     }
 
     #[test]

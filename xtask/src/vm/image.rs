@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use super::kernels::Kernel;
 use super::newc::Archive;
 use super::programs::{self, Placed};
-use super::protocol::{INIT, MODULES, PLAN};
+use super::protocol::{MODULES, PLAN};
 
 /// A test program and its arguments.
 #[derive(Clone)]
@@ -29,6 +29,9 @@ pub struct Contents {
     /// The static test programs, and what they read, where they expect it.
     pub files: Vec<Placed>,
 }
+
+/// In the guest: the init, which is also the suites that need no other program.
+pub const INIT: &str = "/init";
 
 const LINKS: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 const EMPTY: [&str; 6] = ["/dev", "/proc", "/sys", "/run", "/tmp", "/etc"];

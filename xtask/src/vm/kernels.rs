@@ -118,7 +118,11 @@ impl Pinned {
     fn download(&self, dir: &Path) -> Result<PathBuf> {
         let deb = Deb::offered(&format!("{}={}", self.package, self.version))?;
         if deb.sha256 != self.sha256 {
-            bail!("the archive has another {} {} than the one of xtask/src/vm/kernels.rs", self.package, self.version);
+            bail!(
+                "the archive has another {} {} than the one of xtask/src/vm/kernels.rs",
+                self.package,
+                self.version
+            );
         }
         deb.download(dir)
     }
@@ -138,7 +142,10 @@ impl Pinned {
         };
         newest().with_context(|| {
             let update = privilege::root_line("apt-get update");
-            format!("no kernel {}; with a network, run this, then the same command again: {update}", self.series)
+            format!(
+                "no kernel {}; with a network, run this, then the same command again: {update}",
+                self.series
+            )
         })
     }
 }
@@ -148,7 +155,8 @@ struct Entry(PathBuf);
 
 impl Entry {
     fn of(sha256: &str) -> Result<Self> {
-        let cache = cache_dir().context("no place for the cache: set HOME, or HS_MON_CACHE to a directory")?;
+        let cache =
+            cache_dir().context("no place for the cache: set HOME, or HS_MON_CACHE to a directory")?;
         // Twelve digits tell some kernels from each other; the whole hash has been verified before.
         let known = sha256.get(..12).context("a hash is too short")?;
         Ok(Self(cache.join(format!("kernel-{known}"))))

@@ -102,7 +102,8 @@ mod tests {
         let text = String::from_utf8_lossy(&bytes);
         let starts: Vec<usize> = text.match_indices("070701").map(|(at, _)| at).collect();
         assert!(starts.iter().all(|at| at % 4 == 0), "{starts:?}");
-        let names: Vec<&str> = starts.iter().map(|at| text[at + 110..].split('\0').next().unwrap_or("")).collect();
+        let names: Vec<&str> =
+            starts.iter().map(|at| text[at + 110..].split('\0').next().unwrap_or("")).collect();
         assert_eq!(names, ["a", "a/b", "a/c", TRAILER]);
         assert_eq!(&text[starts[1] + 54..starts[1] + 62], "00000005");
     }

@@ -40,7 +40,11 @@ fn library(line: &str) -> Option<PathBuf> {
 
 /// In the guest /bin, /sbin, /lib and /lib64 are links into /usr, whatever they are here.
 fn merged(path: &Path) -> PathBuf {
-    if path.starts_with("/usr") { path.to_owned() } else { Path::new("/usr").join(path.strip_prefix("/").unwrap_or(path)) }
+    if path.starts_with("/usr") {
+        path.to_owned()
+    } else {
+        Path::new("/usr").join(path.strip_prefix("/").unwrap_or(path))
+    }
 }
 
 #[cfg(test)]
@@ -50,7 +54,10 @@ mod tests {
     #[test]
     fn libraries_are_read_from_what_ldd_prints() {
         let cases = [
-            ("\tlibmnl.so.0 => /lib/x86_64-linux-gnu/libmnl.so.0 (0x00007fee1f506000)", Some("/lib/x86_64-linux-gnu/libmnl.so.0")),
+            (
+                "\tlibmnl.so.0 => /lib/x86_64-linux-gnu/libmnl.so.0 (0x00007fee1f506000)",
+                Some("/lib/x86_64-linux-gnu/libmnl.so.0"),
+            ),
             ("\t/lib64/ld-linux-x86-64.so.2 (0x00007fee1f68b000)", Some("/lib64/ld-linux-x86-64.so.2")),
             ("\tlinux-vdso.so.1 (0x00007fee1f689000)", None),
         ];

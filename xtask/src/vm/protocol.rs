@@ -3,16 +3,12 @@
 use std::fmt;
 
 /// Start of init's own lines among the output of the suites.
-const MARK: &str = "hs-vm: ";
+pub const MARK: &str = "hs-vm: ";
 
-/// The serial line for tests. The first one is the kernel's, so that neither cuts into the other's lines.
-pub const TEST_LINE: &str = "/dev/ttyS1";
 /// In the guest: what to run, one suite a line, its name, program and arguments separated by tabs.
 pub const PLAN: &str = "/plan";
 /// In the guest: the kernel's modules, in the order of their file names.
 pub const MODULES: &str = "/modules";
-/// In the guest: the init, which is also the suites that need no other program.
-pub const INIT: &str = "/init";
 
 /// The port of qemu's isa-debug-exit.
 pub const EXIT_PORT: u16 = 0xf4;
@@ -20,11 +16,6 @@ pub const EXIT_PORT: u16 = 0xf4;
 pub const PASSED: u8 = 0x10;
 /// What init writes there otherwise.
 pub const FAILED: u8 = 0x11;
-
-/// The exit status that qemu makes of a value at [`EXIT_PORT`].
-pub const fn qemu_status(value: u8) -> i32 {
-    ((value as i32) << 1) | 1
-}
 
 /// A line of init.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,9 +32,6 @@ pub enum Message {
     Done(usize),
 }
 
-/// How a process ends that is content.
-pub const CONTENT: &str = "exit status: 0";
-
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(MARK)?;
@@ -53,22 +41,6 @@ impl fmt::Display for Message {
             Self::Begin(suite) => write!(f, "begin {suite}"),
             Self::End(suite, how) => write!(f, "end {suite} {how}"),
             Self::Done(suites) => write!(f, "done {suites}"),
-        }
-    }
-}
-
-impl Message {
-    /// The message in a line, if there is one: a suite that crashed may have left its own start of it.
-    pub fn find(line: &str) -> Option<Self> {
-        let (_, text) = line.split_once(MARK)?;
-        let (word, rest) = text.split_once(' ')?;
-        match word {
-            "up" => Some(Self::Up(rest.to_owned())),
-            "problem" => Some(Self::Problem(rest.to_owned())),
-            "begin" => Some(Self::Begin(rest.to_owned())),
-            "end" => rest.split_once(' ').map(|(suite, how)| Self::End(suite.to_owned(), how.to_owned())),
-            "done" => rest.parse().ok().map(Self::Done),
-            _ => None,
         }
     }
 }

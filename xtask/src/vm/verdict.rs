@@ -5,7 +5,18 @@ use std::time::Duration;
 
 use super::budget;
 use super::console::{Console, Suite};
-use super::protocol::{self, CONTENT};
+use super::protocol::{FAILED, PASSED};
+
+/// How a process ends that is content.
+const CONTENT: &str = "exit status: 0";
+
+/// The exit statuses that qemu makes of init's values.
+const ALL_PASSED: i32 = qemu_status(PASSED);
+const NOT_ALL_PASSED: i32 = qemu_status(FAILED);
+
+const fn qemu_status(value: u8) -> i32 {
+    ((value as i32) << 1) | 1
+}
 
 /// How a machine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,19 +43,18 @@ pub fn objections(ended: Ended, console: &Console, planned: &[String]) -> Vec<St
 }
 
 fn end_of_machine(ended: Ended, console: &Console) -> Option<String> {
-    const PASSED: i32 = protocol::qemu_status(protocol::PASSED);
-    const FAILED: i32 = protocol::qemu_status(protocol::FAILED);
     let at = whereabouts(console);
     let whole = console.done == Some(console.suites.len());
     match ended {
         Ended::Silent(limit) => Some(format!("killed: nothing was heard for {} s, {at}", limit.as_secs())),
         Ended::Overdue(limit) => Some(format!("killed: not over after {} s, {at}", limit.as_secs())),
-        Ended::Exited(Some(PASSED | FAILED)) if !whole => {
+        Ended::Exited(Some(ALL_PASSED | NOT_ALL_PASSED)) if !whole => {
             Some(format!("the console is truncated: init's last line is missing, {at}"))
         }
-        Ended::Exited(Some(PASSED)) => None,
-        Ended::Exited(Some(FAILED)) => {
-            let told = !console.problems.is_empty() || console.suites.iter().any(|s| end_of_suite(s).is_some());
+        Ended::Exited(Some(ALL_PASSED)) => None,
+        Ended::Exited(Some(NOT_ALL_PASSED)) => {
+            let told =
+                !console.problems.is_empty() || console.suites.iter().any(|s| end_of_suite(s).is_some());
             (!told).then(|| "init tells of a failure that is not in its output".to_owned())
         }
         Ended::Exited(Some(0)) => Some(format!("the kernel panicked or was reset, {at}")),
@@ -78,8 +88,8 @@ fn end_of_suite(suite: &Suite) -> Option<String> {
 mod tests {
     use super::*;
 
-    const PASSED: Ended = Ended::Exited(Some(33));
-    const FAILED: Ended = Ended::Exited(Some(35));
+    const GOOD: Ended = Ended::Exited(Some(33));
+    const BAD_END: Ended = Ended::Exited(Some(35));
     const UP: &str = "hs-vm: up 6.1.0\nhs-vm: begin guest\n";
     const OK: &str = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
     const BAD: &str = "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n";
@@ -94,38 +104,51 @@ mod tests {
 
     #[test]
     fn only_a_whole_run_of_passed_tests_is_a_success() {
-        assert!(judge(PASSED, &[UP, OK, END, DONE]).is_empty());
+        assert!(judge(GOOD, &[UP, OK, END, DONE]).is_empty());
         let failed = "hs-vm: end guest exit status: 101\n";
         let cases: [(&str, Ended, &[&str], &str); 14] = [
-            ("failed test", FAILED, &[UP, BAD, failed, DONE], "guest: 1 failed"),
-            ("failed test, wrong status", PASSED, &[UP, BAD, failed, DONE], "guest: 1 failed"),
+            ("failed test", BAD_END, &[UP, BAD, failed, DONE], "guest: 1 failed"),
+            ("failed test, wrong status", GOOD, &[UP, BAD, failed, DONE], "guest: 1 failed"),
             ("panic at boot", Ended::Exited(Some(0)), &[], "panicked or was reset, before the guest was up"),
             ("panic in a test", Ended::Exited(Some(0)), &[UP], "panicked or was reset, in suite guest"),
             ("panic after all", Ended::Exited(Some(0)), &[UP, OK, END, DONE], "panicked"),
-            ("hang", Ended::Silent(Duration::from_secs(9)), &[UP], "nothing was heard for 9 s, in suite guest"),
+            (
+                "hang",
+                Ended::Silent(Duration::from_secs(9)),
+                &[UP],
+                "nothing was heard for 9 s, in suite guest",
+            ),
             ("overdue", Ended::Overdue(Duration::from_secs(9)), &[UP], "not over after 9 s"),
-            ("no last line", PASSED, &[UP, OK, END], "console is truncated"),
-            ("cut in a suite", PASSED, &[UP, OK], "console is truncated: init's last line is missing, in suite"),
-            ("crash", FAILED, &[UP, "hs-vm: end guest signal: 11\n", DONE], "ended with signal: 11 without"),
-            ("no counts", PASSED, &[UP, END, DONE], "ended without counting"),
-            ("no such suite", PASSED, &["hs-vm: up 6.1\nhs-vm: done 0\n"], "guest was never started"),
-            ("bad guest", FAILED, &["hs-vm: problem no veth\n", UP, OK, END, DONE], "no veth"),
+            ("no last line", GOOD, &[UP, OK, END], "console is truncated"),
+            (
+                "cut in a suite",
+                GOOD,
+                &[UP, OK],
+                "console is truncated: init's last line is missing, in suite",
+            ),
+            ("crash", BAD_END, &[UP, "hs-vm: end guest signal: 11\n", DONE], "ended with signal: 11 without"),
+            ("no counts", GOOD, &[UP, END, DONE], "ended without counting"),
+            ("no such suite", GOOD, &["hs-vm: up 6.1\nhs-vm: done 0\n"], "guest was never started"),
+            ("bad guest", BAD_END, &["hs-vm: problem no veth\n", UP, OK, END, DONE], "no veth"),
             ("qemu", Ended::Exited(Some(1)), &[], "qemu failed with status 1"),
         ];
         for (name, ended, lines, expected) in cases {
             let objections = judge(ended, lines);
-            assert!(objections.first().is_some_and(|first| first.contains(expected)), "{name}: {objections:?}");
+            assert!(
+                objections.first().is_some_and(|first| first.contains(expected)),
+                "{name}: {objections:?}"
+            );
         }
     }
 
     #[test]
     fn a_failure_without_a_reason_is_still_one() {
-        assert_eq!(judge(FAILED, &[UP, OK, END, DONE]).len(), 1);
+        assert_eq!(judge(BAD_END, &[UP, OK, END, DONE]).len(), 1);
     }
 
     #[test]
     fn over_the_budget_is_a_failure() {
         let cost = "verifier hs_xdp insns=999999\n";
-        assert!(judge(PASSED, &[UP, cost, OK, END, DONE])[0].contains("999999"));
+        assert!(judge(GOOD, &[UP, cost, OK, END, DONE])[0].contains("999999"));
     }
 }

@@ -1,0 +1,68 @@
+//! SYN floods that stay in the laboratory: bounded in number, rate and time.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::frame::{Prefix, Segment};
+use super::random::Random;
+use super::wire::{BATCH, Wire};
+use super::{NET_V4, NET_V6};
+
+/// No flood lasts longer, whatever it is asked for.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How long it rests between batches.
+const STEP: Duration = Duration::from_millis(1);
+
+/// SYNs of clients that are not there.
+#[derive(Clone, Debug)]
+pub struct Flood {
+    /// Where they seem to come from: a part of [`NET_V4`] or [`NET_V6`], of the victim's family.
+    pub sources: Prefix,
+    /// Where they go.
+    pub victim: SocketAddr,
+    /// How many.
+    pub count: u64,
+    /// How many a second.
+    pub rate: u32,
+    /// The same seed sends the same SYNs.
+    pub seed: u64,
+}
+
+impl Flood {
+    /// Sends it, until all is sent, or `stop` is set, or it took longer than it should. Returns how many
+    /// were sent.
+    pub fn send(&self, wire: &Wire, stop: &AtomicBool) -> Result<u64> {
+        let in_lab = [NET_V4, NET_V6].iter().any(|net| net.holds(&self.sources));
+        ensure!(in_lab, "a flood's sources must be of {NET_V4} or {NET_V6}, not {}", self.sources);
+        ensure!(self.rate > 0, "a flood needs a rate");
+        let mut random = Random::new(self.seed);
+        let (start, longest) = (Instant::now(), self.longest());
+        let mut sent = 0;
+        while sent < self.count && start.elapsed() < longest && !stop.load(Ordering::Relaxed) {
+            let due = (start.elapsed().as_secs_f64() * f64::from(self.rate)) as u64 + 1;
+            let batch = due.min(self.count).saturating_sub(sent).min(BATCH as u64);
+            let frames: Vec<Vec<u8>> = (0..batch).map(|_| wire.frame(&self.syn(&mut random))).collect();
+            sent += wire.send_frames(&frames)? as u64;
+            if batch < BATCH as u64 {
+                thread::sleep(STEP);
+            }
+        }
+        Ok(sent)
+    }
+
+    /// All different: address, port and number.
+    fn syn(&self, random: &mut Random) -> Segment {
+        let src = SocketAddr::new(self.sources.address(random.u128()), random.client_port());
+        Segment::syn(src, self.victim, random.u32())
+    }
+
+    /// Twice the time it should take, for a machine under load.
+    fn longest(&self) -> Duration {
+        let planned = Duration::from_secs_f64(self.count as f64 / f64::from(self.rate));
+        (2 * planned + Duration::from_secs(1)).min(LONGEST)
+    }
+}

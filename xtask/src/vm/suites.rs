@@ -1,0 +1,69 @@
+//! Builds what runs in the guests: init and the kernel tests, static, because the guest has no libraries
+//! but those of the few programs that come with it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use super::image::{Contents, INIT, Suite};
+use crate::test::{Context, KERNEL_TESTS_FEATURE};
+use crate::{cargo, shell};
+
+/// Named although it is the host's own, so that the flags do not reach build scripts and macros.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const GUEST_INIT: &str = "guest-init";
+/// The suite that checks the guest itself, before others rely on it.
+pub const GUEST_SUITE: &str = "guest";
+
+/// The init alone.
+pub fn init() -> Result<PathBuf> {
+    let programs = build(&[])?;
+    let init = programs.into_iter().find(|program| program.name == GUEST_INIT);
+    Ok(init.context("cargo built no guest-init")?.path)
+}
+
+/// The init and all suites.
+pub fn all(context: &Context, arguments: &[String]) -> Result<(Contents, Vec<Suite>)> {
+    let targets = context.test_targets(true);
+    let mut suites = vec![of_init(GUEST_SUITE, &["--checks"])];
+    let (mut init, mut files) = (None, Vec::new());
+    for program in build(&targets)? {
+        if program.name == GUEST_INIT {
+            init = Some(program.path);
+            continue;
+        }
+        // At the same place as here: tests know by it where cargo has put hs-mon.
+        files.push((program.path.clone(), program.path.clone()));
+        if targets.contains(&program.name.as_str()) {
+            suites.push(of_tests(program, arguments));
+        }
+    }
+    Ok((Contents { init: init.context("cargo built no guest-init")?, files }, suites))
+}
+
+/// A suite that init itself is.
+pub fn of_init(name: &str, arguments: &[&str]) -> Suite {
+    let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    Suite { name: name.to_owned(), program: INIT.to_owned(), arguments }
+}
+
+fn of_tests(program: cargo::Executable, arguments: &[String]) -> Suite {
+    // What tests print of the verifier's cost would otherwise be kept from the eye when they pass.
+    let fixed = ["--test-threads=1", "--show-output"].map(str::to_owned);
+    let arguments = fixed.into_iter().chain(arguments.iter().cloned()).collect();
+    Suite { name: program.name, program: program.path.display().to_string(), arguments }
+}
+
+/// Without debug information, which would make the guest's memory twenty times as full.
+fn build(targets: &[&str]) -> Result<Vec<cargo::Executable>> {
+    let mut build = cargo::strict();
+    build.args(["build", "--target", TARGET, "--package", "xtask", "--bin", GUEST_INIT]);
+    if !targets.is_empty() {
+        build.args(["--package", "hs-user", "--features", KERNEL_TESTS_FEATURE]);
+        build.args(targets.iter().flat_map(|target| ["--test", target]));
+    }
+    build.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    build.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_STRIP", "symbols");
+    shell::say(&format!("building for the guests: {GUEST_INIT} {}", targets.join(" ")));
+    cargo::build_executables(&mut build)
+}
