@@ -136,6 +136,8 @@ pub mod note {
     pub const DATA_ACCEPTED: u16 = 1 << 9;
     /// The SYN-ACK answers the superseded SYN: `a` is its ISN, `previous_a` that of the newer one.
     pub const OLD_ANSWERED: u16 = 1 << 10;
+    /// Fast Open: the responder's data overtook its SYN-ACK, and `responder_sent` is where it ends.
+    pub const EARLY_DATA: u16 = 1 << 11;
 }
 
 /// The state of one flow's handshake. Sequence numbers and lengths in host order, times in

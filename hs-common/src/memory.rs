@@ -79,6 +79,11 @@ impl Tracker {
         self.host.events.drain(..)
     }
 
+    /// Flows that are remembered: [`Config::max_flows`] at the most.
+    pub fn remembered(&self) -> usize {
+        self.host.index.len()
+    }
+
     /// The totals.
     pub fn counters(&self) -> &Counters {
         &self.host.counters
@@ -168,6 +173,10 @@ impl Host for Memory {
 
     fn find(&mut self, key: &FlowKey) -> Option<u32> {
         self.index.get(key).copied()
+    }
+
+    fn is_closed(&self, entry: u32) -> bool {
+        self.flows.get(entry as usize).is_some_and(Flow::is_closed)
     }
 
     fn read(&mut self, entry: u32, into: &mut Versioned) -> bool {

@@ -38,6 +38,10 @@ pub trait Host {
     /// Finds a flow.
     fn find(&mut self, key: &FlowKey) -> Option<Self::Entry>;
 
+    /// Whether nothing can change the outcome of a flow's handshake any more. A glance, without the
+    /// protection of [`Host::read`]: a flow that is just being closed may seem open.
+    fn is_closed(&self, entry: Self::Entry) -> bool;
+
     /// Copies a flow out. `false` if another CPU is writing it.
     fn read(&mut self, entry: Self::Entry, into: &mut Versioned) -> bool;
 
@@ -192,6 +196,8 @@ fn follow<H: Host>(host: &mut H, scratch: &mut Scratch) {
     let mut attempts = 0;
     while attempts < ATTEMPTS {
         let advance = match host.find(&scratch.key) {
+            // Every data segment of an established connection comes here: no copy, no clock.
+            Some(entry) if is_plain(&scratch.segment) && host.is_closed(entry) => Advance::Idle,
             Some(entry) => advance(host, scratch, entry),
             None if scratch.segment.flags.is_syn() => open(host, scratch),
             None => Advance::Stranger,
@@ -210,6 +216,12 @@ fn follow<H: Host>(host: &mut H, scratch: &mut Scratch) {
         }
     }
     host.count(Counter::FlowsContended);
+}
+
+/// Whether a segment is none of those that matter after the end of a handshake.
+#[inline(always)]
+fn is_plain(segment: &Segment) -> bool {
+    !segment.flags.contains(TcpFlags::SYN) && segment.fault == 0
 }
 
 /// What a segment did to its flow.
@@ -245,7 +257,7 @@ fn advance<H: Host>(host: &mut H, scratch: &mut Scratch, entry: H::Entry) -> Adv
     if scratch.transition.changed && !host.write(entry, &scratch.after) {
         return Advance::Contended;
     }
-    if scratch.transition.changed || segment.flags.contains(TcpFlags::SYN) || segment.fault != 0 {
+    if scratch.transition.changed || !is_plain(segment) {
         Advance::Changed
     } else {
         Advance::Idle

@@ -79,6 +79,11 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
+    fn is_closed(&self, entry: *mut Versioned) -> bool {
+        store::is_closed(entry)
+    }
+
+    #[inline(always)]
     fn read(&mut self, entry: *mut Versioned, into: &mut Versioned) -> bool {
         store::read(entry, into)
     }

@@ -13,7 +13,7 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use hs_common::flow::{Flow, FlowKey};
+use hs_common::flow::{Flow, FlowKey, phase};
 use hs_common::handshake::Expiry;
 use hs_common::shared::Queue;
 use hs_common::track::{Aged, Host, Scratch, Versioned, give_up_aged};
@@ -35,6 +35,13 @@ pub struct AgedSlot {
 #[inline(always)]
 pub fn find(key: &FlowKey) -> Option<*mut Versioned> {
     FLOWS.get_ptr_mut(key)
+}
+
+/// Looks at the phase alone.
+#[inline(always)]
+pub fn is_closed(entry: *mut Versioned) -> bool {
+    // SAFETY: a live map value for the run of the program; one byte is never torn.
+    unsafe { (&raw const (*entry).flow.phase).read_volatile() == phase::CLOSED }
 }
 
 /// Copies a flow out with its version.

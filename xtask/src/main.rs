@@ -5,9 +5,11 @@ mod bpf_toolchain;
 mod build;
 mod cache;
 mod cargo;
+mod demo;
 mod deny;
 mod install;
 mod kernel_tests;
+mod lab;
 mod leftovers;
 mod libtest;
 mod packages;
@@ -70,6 +72,8 @@ enum Task {
     },
     /// Run the kernel tests on other kernels, each in a virtual machine; needs no root.
     Vm(vm::Options),
+    /// Show hs-mon at work in a laboratory on this machine: honest clients, broken ones, and a SYN flood.
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Task::Install { prefix } => install::command(&prefix).map(|()| ExitCode::SUCCESS),
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
         Task::Vm(options) => vm::command(&options),
+        Task::Demo(args) => demo::command(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

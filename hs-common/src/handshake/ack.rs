@@ -123,15 +123,15 @@ pub(super) fn from_responder(
     transition: &mut Transition,
 ) {
     let first = flow.a.wrapping_add(1);
-    if flow.phase == phase::SYN_SENT || flow.has(note::SIMULTANEOUS) {
-        // A challenge ACK of an older connection (RFC 9293 3.10.7.4), or half of a split SYN-ACK.
-        if flow.has(note::SIMULTANEOUS) {
-            note_sent(flow, segment, transition);
-        }
+    if flow.phase == phase::SYN_SENT {
+        return before_own_syn(flow, segment, transition);
+    }
+    if flow.has(note::SIMULTANEOUS) {
+        note_sent(flow, segment, transition);
         if segment.ack == first {
             transition.changed = true;
             flow.notes |= note::A_ACKED;
-            if flow.has(note::SIMULTANEOUS | note::B_ACKED) {
+            if flow.has(note::B_ACKED) {
                 transition.complete(flow, seen.now_ns);
             }
         }
@@ -147,6 +147,24 @@ pub(super) fn from_responder(
     }
 }
 
+/// A challenge ACK of an older connection (RFC 9293 3.10.7.4), half of a split SYN-ACK, or under Fast
+/// Open data that overtook the SYN-ACK.
+#[inline(always)]
+fn before_own_syn(flow: &mut Flow, segment: &Segment, transition: &mut Transition) {
+    if !within(segment.ack, flow.a.wrapping_add(1), u32::from(flow.syn_payload)) {
+        return;
+    }
+    transition.changed = true;
+    flow.notes |= note::A_ACKED;
+    let end = end_of(segment);
+    if flow.flags.contains(HandshakeFlags::FAST_OPEN)
+        && (!flow.has(note::EARLY_DATA) || past(end, flow.responder_sent) > 0)
+    {
+        flow.notes |= note::EARLY_DATA;
+        flow.responder_sent = end;
+    }
+}
+
 /// How far the responder has sent: what the initiator may acknowledge.
 #[inline(always)]
 fn note_sent(flow: &mut Flow, segment: &Segment, transition: &mut Transition) {
@@ -157,10 +175,16 @@ fn note_sent(flow: &mut Flow, segment: &Segment, transition: &mut Transition) {
     }
 }
 
-/// How far past `first` a side has sent, which was `so_far`, after one more segment. A FIN counts as one.
+/// How far past `first` a side has sent, which was `so_far`, after one more segment.
 #[inline(always)]
 fn farther(so_far: u32, segment: &Segment, first: u32) -> u32 {
-    let fin = segment.flags.contains(TcpFlags::FIN) as u32;
-    let end = past(segment.seq.wrapping_add(segment.payload).wrapping_add(fin), first);
+    let end = past(end_of(segment), first);
     if end > so_far { end } else { so_far }
+}
+
+/// The sequence number behind a segment without SYN. A FIN counts as one.
+#[inline(always)]
+fn end_of(segment: &Segment) -> u32 {
+    let fin = segment.flags.contains(TcpFlags::FIN) as u32;
+    segment.seq.wrapping_add(segment.payload).wrapping_add(fin)
 }

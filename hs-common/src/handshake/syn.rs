@@ -121,9 +121,13 @@ pub(super) fn from_responder(
     seen: Sighting,
     transition: &mut Transition,
 ) {
-    let is_b = flow.phase != phase::SYN_SENT && segment.seq == flow.b;
+    let is_b = flow.synack_hook != 0 && segment.seq == flow.b;
     if flow.is_closed() {
-        if !(is_b && flow.has(note::SIMULTANEOUS)) {
+        if is_b {
+            // A late copy, or its SYN-ACK overtook it: a simultaneous open after all, and it is over.
+            flow.notes |= note::SIMULTANEOUS;
+            transition.changed = true;
+        } else {
             begin(flow, segment, direction, seen, transition);
         }
         return;

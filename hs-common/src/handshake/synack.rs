@@ -2,7 +2,7 @@
 
 use super::{Sighting, Transition, micros};
 use crate::flow::{Flow, note, phase};
-use crate::seq::within;
+use crate::seq::{past, within};
 use crate::{Anomaly, HandshakeFlags, Outcome, Segment};
 
 /// The responder answers.
@@ -58,19 +58,22 @@ fn answers_other_syn(flow: &mut Flow, segment: &Segment, seen: Sighting, transit
 /// The first SYN-ACK.
 #[inline(always)]
 fn answer(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &mut Transition) {
+    let first = segment.seq.wrapping_add(1);
     flow.phase = phase::SYN_RECEIVED;
     flow.b = segment.seq;
     flow.synack_ns = seen.now_ns;
     flow.synack_ack = segment.ack;
     flow.synack_payload = if segment.payload > 0xffff { 0xffff } else { segment.payload as u16 };
-    flow.responder_sent = u32::from(flow.synack_payload);
+    let overtook = if flow.has(note::EARLY_DATA) { past(flow.responder_sent, first) } else { 0 };
+    let payload = u32::from(flow.synack_payload);
+    flow.responder_sent = if overtook > payload { overtook } else { payload };
+    flow.notes &= !note::EARLY_DATA;
     flow.responder_window = segment.window;
     flow.rtt_synack_us = micros(seen.now_ns, flow.syn_ns);
     flow.synack_hook = seen.hook as u8;
     if segment.ack != flow.a.wrapping_add(1) {
         flow.notes |= note::DATA_ACCEPTED;
     }
-    let first = flow.b.wrapping_add(1);
     if flow.has(note::EARLY_ACK) && within(flow.early_ack, first, flow.responder_sent) {
         flow.flags.insert(HandshakeFlags::REORDERED);
         transition.complete(flow, seen.now_ns);

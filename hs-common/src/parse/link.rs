@@ -46,7 +46,8 @@ const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 /// A type field up to this is an 802.3 length (IEEE 802.3 3.2.6).
 const MAX_802_3_LENGTH: u16 = 1500;
-/// LLC header that announces SNAP with an Ethernet type: DSAP, SSAP, control, OUI (RFC 1042).
+/// LLC header that announces SNAP with an Ethernet type: DSAP, SSAP, control, and the first byte of
+/// OUI 00-00-00 (RFC 1042).
 const SNAP: u32 = 0xaaaa_0300;
 
 #[inline(always)]
@@ -93,7 +94,7 @@ fn tagged<P: Packet>(packet: &P, ethertype: u16, offset: usize) -> Result<Networ
     }
     if ethertype <= MAX_802_3_LENGTH {
         let llc = packet.header::<8>(offset).ok_or(Unparsed::NotIp)?;
-        if llc.be32(0) != SNAP || llc.be16(4) & 0xff00 != 0 {
+        if llc.be32(0) != SNAP || llc.be16(4) != 0 {
             return Err(Unparsed::NotIp);
         }
         ethertype = llc.be16(6);

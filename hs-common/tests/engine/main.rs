@@ -5,9 +5,12 @@ mod trace;
 mod wire;
 
 mod anomalies;
+mod corpus;
+mod legal;
 mod lifetime;
 mod links;
 mod never;
 mod options;
 mod outcomes;
 mod parser;
+mod properties;

@@ -32,6 +32,20 @@ fn list_one(anomaly: Anomaly, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:<27}{}", "", anomaly.source())
 }
 
+/// Writes the table as it stands in docs/anomalies.md, which a test holds against it.
+///
+/// # Errors
+/// Those of `out`.
+pub fn anomalies_markdown(out: &mut impl Write) -> io::Result<()> {
+    for anomaly in Anomaly::ALL {
+        writeln!(out, "## `{}`\n\n{}.\n", anomaly.name(), anomaly.meaning())?;
+        writeln!(out, "Source: {}.\n\n```text", anomaly.source())?;
+        anomaly.example().split("; ").try_for_each(|packet| writeln!(out, "{packet}"))?;
+        writeln!(out, "```\n")?;
+    }
+    Ok(())
+}
+
 /// The anomaly of this name; `-` may stand for `_`.
 pub fn parse_anomaly(text: &str) -> Result<Anomaly, String> {
     let name = text.replace('-', "_").to_ascii_lowercase();

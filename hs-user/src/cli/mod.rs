@@ -19,7 +19,7 @@ use hs_common::Anomaly;
 
 pub use args::{Engine, Mode};
 pub use clap_complete::Shell;
-pub use explain::explain;
+pub use explain::{anomalies_markdown, explain};
 pub use settings::{LiveSettings, ReplaySettings, Settings, Verbosity};
 
 use args::{Cli, NAME, Subcommand};

@@ -163,6 +163,16 @@ impl Segment {
     }
 }
 
+/// The responder's ISN, if the frame is a SYN-ACK to this SYN's ports; without IP options before it.
+pub fn isn_of_synack(frame: &[u8], syn: &Segment) -> Option<u32> {
+    let ip_header = if syn.src.is_ipv4() { 20 } else { 40 };
+    let tcp = frame.get(14 + ip_header..)?;
+    let ports = [syn.dst.port().to_be_bytes(), syn.src.port().to_be_bytes()].concat();
+    let is_answer = tcp.get(..4)? == ports && *tcp.get(13)? == flag::SYN | flag::ACK;
+    let isn = tcp.get(4..8)?.try_into().ok()?;
+    is_answer.then_some(u32::from_be_bytes(isn))
+}
+
 fn ipv4_header(src: Ipv4Addr, dst: Ipv4Addr, payload: usize) -> Vec<u8> {
     let length = (20 + payload) as u16;
     let mut header = vec![0x45, 0];

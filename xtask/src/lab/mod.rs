@@ -166,9 +166,8 @@ impl Host {
         if options.neighbours {
             for address in [IpAddr::V4(self.peer.v4), IpAddr::V6(self.peer.v6)] {
                 let mac = self.peer.mac;
-                self.ns.ip(&format!(
-                    "neighbour replace {address} lladdr {mac} dev {interface} nud permanent"
-                ))?;
+                self.ns
+                    .ip(&format!("neighbour replace {address} lladdr {mac} dev {interface} nud permanent"))?;
             }
         }
         Ok(())

@@ -81,16 +81,14 @@ fn listener(address: SocketAddr, backlog: Option<i32>) -> Result<TcpListener> {
 }
 
 fn serve(listeners: &[TcpListener], manner: Manner, accepted: &AtomicU64, stop: &AtomicBool) {
-    let watched = |listener: &TcpListener| libc::pollfd {
-        fd: listener.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
+    let watched =
+        |listener: &TcpListener| libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     let mut polled: Vec<libc::pollfd> = listeners.iter().map(watched).collect();
     while !stop.load(Ordering::Relaxed) {
         // SAFETY: as many entries as said, which outlive the call.
         unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, LOOK_UP_MS) };
-        for (connection, _) in listeners.iter().flat_map(|listener| std::iter::from_fn(|| listener.accept().ok()))
+        for (connection, _) in
+            listeners.iter().flat_map(|listener| std::iter::from_fn(|| listener.accept().ok()))
         {
             accepted.fetch_add(1, Ordering::Relaxed);
             if manner == Manner::Echo {

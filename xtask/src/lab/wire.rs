@@ -4,12 +4,13 @@ use std::ffi::CString;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use super::Host;
-use super::frame::{Mac, Segment};
+use super::frame::{self, Mac, Segment};
 
 /// Frames handed to the kernel at once.
 pub const BATCH: usize = 64;
@@ -65,7 +66,7 @@ impl Wire {
                     Ok(sent) => left = &left[sent..],
                     Err(error) if is_full(&error) && retries < RETRIES => {
                         retries += 1;
-                        std::thread::sleep(RETRY_AFTER);
+                        thread::sleep(RETRY_AFTER);
                     }
                     Err(error) => return Err(error).context("can't send frames"),
                 }
@@ -99,10 +100,24 @@ impl Wire {
         }
         let mut frame = vec![0; FRAME_MAX];
         // SAFETY: the buffer is as long as said, and lives until the call returns.
-        let length = unsafe { libc::recv(self.socket.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) };
+        let length =
+            unsafe { libc::recv(self.socket.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) };
         let length = usize::try_from(length).map_err(|_| io::Error::last_os_error());
         frame.truncate(length.context("can't receive a frame")?);
         Ok(Some(frame))
+    }
+
+    /// Sends a SYN and hears the answer: the responder's ISN. Only on a wire that hears.
+    pub fn ask(&self, syn: &Segment, timeout: Duration) -> Result<u32> {
+        let deadline = Instant::now() + timeout;
+        self.send(syn)?;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let frame = self.receive(left)?.with_context(|| format!("no SYN-ACK for {}", syn.src))?;
+            if let Some(isn) = frame::isn_of_synack(&frame, syn) {
+                return Ok(isn);
+            }
+        }
     }
 }
 
@@ -141,7 +156,7 @@ fn packet_socket(interface: &str, protocol: u16) -> io::Result<OwnedFd> {
         libc::bind(
             socket.as_raw_fd(),
             (&raw const address).cast(),
-            mem::size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
         )
     };
     if bound == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, bail};
 
 use super::qemu::{self, Limits, Machine, Run};
 use crate::{cargo, shell};
@@ -26,22 +27,28 @@ pub fn directory(name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Runs the machines, `jobs` side by side.
+/// Runs the machines, `jobs` side by side, in their order.
 pub fn run_all(machines: &[Machine], jobs: usize, limits: Limits) -> Result<Vec<Run>> {
-    let mut runs = Vec::new();
-    for group in machines.chunks(jobs.max(1)) {
-        let ended: Vec<Result<Run>> = thread::scope(|scope| {
-            let started: Vec<_> = group.iter().map(|machine| scope.spawn(|| machine.run(limits))).collect();
-            started
-                .into_iter()
-                .map(|run| run.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked"))))
-                .collect()
-        });
-        for run in ended {
-            runs.push(run?);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut runs = Vec::new();
+        while let number = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(machine) = machines.get(number)
+        {
+            runs.push((number, machine.run(limits)));
         }
+        runs
+    };
+    let mut runs = Vec::new();
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(worker)).collect();
+        runs.extend(workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()));
+    });
+    runs.sort_by_key(|(number, _)| *number);
+    if runs.len() < machines.len() {
+        bail!("a thread that watched a machine panicked");
     }
-    Ok(runs)
+    runs.into_iter().map(|(_, run)| run).collect()
 }
 
 /// Says what is wrong with a run, and shows the end of the kernel's log.

@@ -1,0 +1,176 @@
+//! The BPF programs, packet by packet through `BPF_PROG_TEST_RUN`: what they report, count and let pass.
+
+#[path = "kernel_support/anomalies.rs"]
+mod anomalies;
+#[path = "kernel_support/bench.rs"]
+mod bench;
+#[path = "kernel_support/case.rs"]
+mod case;
+#[path = "kernel_support/frame.rs"]
+mod frame;
+#[path = "kernel_support/handshakes.rs"]
+mod handshakes;
+#[path = "kernel_support/unparsed.rs"]
+mod unparsed;
+
+use std::collections::BTreeSet;
+
+use bench::{Bench, Program, TC_EGRESS, TC_EGRESS_L3, TC_INGRESS, TC_INGRESS_L3, Way};
+use case::Case;
+use frame::{A, ACK, B, Envelope, SYN, i, r};
+use hs_common::parse::Link;
+use hs_common::{Anomaly, Config, Unparsed};
+
+/// Every program, alone and in the pairs that a live watch attaches.
+const WAYS: &[Way] = &[
+    Way::new("hs_xdp", Program::Xdp, Program::Xdp),
+    Way::new("hs_tc_ingress", TC_INGRESS, TC_INGRESS),
+    Way::new("hs_tc_egress", TC_EGRESS, TC_EGRESS),
+    Way::new("hs_tc_ingress_l3", TC_INGRESS_L3, TC_INGRESS_L3),
+    Way::new("hs_tc_egress_l3", TC_EGRESS_L3, TC_EGRESS_L3),
+    Way::new("inbound, XDP and tc", Program::Xdp, TC_EGRESS),
+    Way::new("outbound, tc and XDP", TC_EGRESS, Program::Xdp),
+    Way::new("inbound, tc", TC_INGRESS, TC_EGRESS),
+    Way::new("outbound, L3", TC_EGRESS_L3, TC_INGRESS_L3),
+    Way::new("hs_replay, Ethernet", Program::Replay(Link::Ethernet), Program::Replay(Link::Ethernet)),
+    Way::new("hs_replay, raw IP", Program::Replay(Link::RawIp), Program::Replay(Link::RawIp)),
+    Way::new("hs_replay, cooked", Program::Replay(Link::LinuxCooked), Program::Replay(Link::LinuxCooked)),
+    Way::new("hs_replay, cooked 2", Program::Replay(Link::LinuxCooked2), Program::Replay(Link::LinuxCooked2)),
+    Way::new("hs_replay, BSD", Program::Replay(Link::BsdLoopback), Program::Replay(Link::BsdLoopback)),
+];
+
+/// Plays a table in every way that can take its rows; how many rows each way took. Loading takes the
+/// verifier long, so all ways of a kind share one bench: no two cases share a flow.
+fn play(table: &[Case]) -> Vec<usize> {
+    play_on([Bench::small(false), Bench::small(true)], table, Bench::play)
+}
+
+fn play_on(mut benches: [Bench; 2], table: &[Case], play: fn(&mut Bench, &Way, &Case, usize)) -> Vec<usize> {
+    let mut number = 0;
+    let mut rows_of = |way: &Way| {
+        let before = number;
+        for case in table.iter().filter(|case| way.takes(case)) {
+            play(&mut benches[usize::from(way.is_replay())], way, case, number);
+            number += 1;
+        }
+        number - before
+    };
+    WAYS.iter().map(&mut rows_of).collect()
+}
+
+#[test]
+fn handshakes_complete_in_every_envelope() {
+    let table = handshakes::completing();
+    let played = play(&table);
+    assert_eq!(played.iter().max(), Some(&table.len()), "{played:?}");
+    assert!(played.iter().all(|rows| *rows * 2 > table.len()), "{played:?}");
+}
+
+#[test]
+fn handshakes_fail_as_they_should() {
+    play(&handshakes::failing());
+    play(&anomalies::judged());
+}
+
+/// Among them the acknowledgment that is off by one, which must not complete a handshake.
+#[test]
+fn anomalies_are_reported_and_complete_nothing() {
+    play(&anomalies::all());
+}
+
+#[test]
+fn packets_without_a_segment_are_counted_by_reason() {
+    play(&unparsed::all());
+}
+
+#[test]
+fn a_packet_cut_inside_the_ip_header_is_counted() {
+    let [mut hooks, mut replay] = [Bench::small(false), Bench::small(true)];
+    for way in WAYS.iter().filter(|way| !matches!(way.up, Program::Tc(..)) && way.up == way.down) {
+        let bench = if way.is_replay() { &mut replay } else { &mut hooks };
+        let table = unparsed::cut_inside_ip();
+        table.iter().enumerate().for_each(|(number, case)| bench.play(way, case, number));
+    }
+}
+
+/// The tables above show every anomaly and every reason that there is.
+#[test]
+fn the_tables_leave_nothing_out() {
+    let tables = [handshakes::failing(), anomalies::all(), unparsed::all()].concat();
+    let mut shown: BTreeSet<usize> = BTreeSet::new();
+    for case in &tables {
+        let totals = case.expected_totals();
+        shown.extend(totals.0.iter().enumerate().filter(|(_, total)| **total > 0).map(|(index, _)| index));
+    }
+    let missing: Vec<&str> = Anomaly::ALL
+        .iter()
+        .map(|anomaly| (hs_common::Slot::anomaly(*anomaly), anomaly.name()))
+        .chain(Unparsed::ALL.iter().map(|why| (hs_common::Slot::unparsed(*why), why.name())))
+        .filter(|(slot, _)| !shown.contains(&slot.index()))
+        .map(|(_, name)| name)
+        .collect();
+    assert_eq!(missing, ["not_linear"], "no test run has a packet with headers outside the linear part");
+}
+
+/// One nanosecond of patience: what the sweep finds is due.
+#[test]
+fn a_timeout_ends_what_is_pending() {
+    let config = Config { max_flows: 1024, half_open_ns: 1, ..Config::DEFAULT };
+    let benches = [false, true].map(|replaying| Bench::new(config, replaying));
+    play_on(benches, &handshakes::timing_out(), Bench::play_until_swept);
+}
+
+/// A frame that takes several buffers: the headers are in the first one.
+#[test]
+fn a_jumbo_frame_completes_a_handshake() {
+    let way = Way::new("hs_xdp", Program::Xdp, Program::Xdp);
+    let mut bench = Bench::small(false);
+    let case = Case::new("9,000 bytes with the ACK", Envelope::V4)
+        .answered()
+        .send(&[i(ACK, A + 1, B + 1).data(9_000)])
+        .says(case::completed(hs_common::Reason::Normal));
+    bench.play(&way, &case, 0);
+}
+
+/// What the verifier had to do, for the eye and for `cargo xtask vm`, which has limits for it.
+#[test]
+fn the_verifier_takes_every_program() {
+    let programs = [
+        "hs_xdp",
+        "hs_tc_ingress",
+        "hs_tc_egress",
+        "hs_tc_ingress_l3",
+        "hs_tc_egress_l3",
+        "hs_replay",
+        "hs_sweep",
+    ];
+    let mut bench = Bench::new(Config::DEFAULT, false);
+    for program in programs {
+        let instructions =
+            bench.kernel.verify(program).unwrap_or_else(|error| panic!("{program}: {error:#}"));
+        let instructions =
+            instructions.expect("Linux 5.16 and later tell how many instructions were verified");
+        println!("verifier {program} insns={instructions}");
+        assert!((1..1_000_000).contains(&instructions), "{program}");
+    }
+}
+
+/// The hooks share one table: a SYN at one and its answer at another are one handshake.
+#[test]
+fn a_handshake_may_be_split_over_all_hooks() {
+    let case = Case::new("three hooks", Envelope::V6);
+    let mut bench = Bench::small(false);
+    let steps = [
+        (Program::Xdp, i(SYN, A, 0)),
+        (TC_EGRESS_L3, r(SYN | ACK, B, A + 1)),
+        (TC_INGRESS, i(ACK, A + 1, B + 1)),
+    ];
+    for (program, tcp) in steps {
+        bench.send(program, &case.envelope.wrap(&tcp, 4000));
+    }
+    let events = bench.events();
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(events[0].outcome(), Some(hs_common::Outcome::Completed));
+    assert_eq!(events[0].path(), Some(hs_common::Path::Inbound));
+    assert!(events[0].rtt_synack_us < 60_000_000 && events[0].rtt_ack_us < 60_000_000, "{events:#?}");
+}
