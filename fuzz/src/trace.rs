@@ -37,8 +37,7 @@ impl Op {
 
     /// Flags that make sense, mostly.
     fn flags(self) -> TcpFlags {
-        const SENSE: [u16; 12] =
-            [0x02, 0x02, 0x12, 0x12, 0x10, 0x10, 0x18, 0x11, 0x04, 0x14, 0xc2, 0x52];
+        const SENSE: [u16; 12] = [0x02, 0x02, 0x12, 0x12, 0x10, 0x10, 0x18, 0x11, 0x04, 0x14, 0xc2, 0x52];
         match SENSE.get(usize::from(self.0[2] >> 4)) {
             Some(flags) => TcpFlags(*flags),
             None => TcpFlags(u16::from_be_bytes([self.0[2] & 1, self.0[3]])),

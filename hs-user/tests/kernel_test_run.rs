@@ -10,16 +10,24 @@ mod case;
 mod frame;
 #[path = "kernel_support/handshakes.rs"]
 mod handshakes;
+#[path = "kernel_support/random.rs"]
+mod random;
+#[path = "kernel_support/twins.rs"]
+mod twins;
 #[path = "kernel_support/unparsed.rs"]
 mod unparsed;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use bench::{Bench, Program, TC_EGRESS, TC_EGRESS_L3, TC_INGRESS, TC_INGRESS_L3, Way};
 use case::Case;
 use frame::{A, ACK, B, Envelope, SYN, i, r};
 use hs_common::parse::Link;
 use hs_common::{Anomaly, Config, Unparsed};
+use proptest::test_runner::{Config as Cases, TestRunner};
+use twins::Twins;
 
 /// Every program, alone and in the pairs that a live watch attaches.
 const WAYS: &[Way] = &[
@@ -173,4 +181,48 @@ fn a_handshake_may_be_split_over_all_hooks() {
     assert_eq!(events[0].outcome(), Some(hs_common::Outcome::Completed));
     assert_eq!(events[0].path(), Some(hs_common::Path::Inbound));
     assert!(events[0].rtt_synack_us < 60_000_000 && events[0].rtt_ack_us < 60_000_000, "{events:#?}");
+}
+
+/// The tables above, packet by packet through the library and through the kernel: every field is equal,
+/// times too.
+#[test]
+fn the_library_and_the_kernel_say_the_same_of_the_tables() {
+    let tables = [
+        handshakes::completing(),
+        handshakes::failing(),
+        anomalies::all(),
+        anomalies::judged(),
+        unparsed::all(),
+        unparsed::cut_inside_ip(),
+    ];
+    let mut twins = Twins::new(Config { max_flows: 1024, ..Config::DEFAULT });
+    let mut now_ns = 1_700_000_000_000_000_000;
+    for (number, case) in tables.iter().flatten().enumerate() {
+        for packet in &case.packets {
+            let frame = packet.frame(case.envelope, 20_000 + number as u16).ethernet();
+            twins.packet(Link::Ethernet, &frame, frame.len(), now_ns);
+            now_ns += 1_234_567;
+        }
+        twins.sweep(now_ns, number % 2 == 0);
+    }
+    twins.sweep(now_ns, true);
+    twins.compare_totals();
+}
+
+/// Random traffic, as much as there is time for; a failure is shrunk to the shortest that shows it.
+#[test]
+fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
+    const ENOUGH: Duration = Duration::from_secs(8);
+    const AT_LEAST: u32 = 8;
+    let cases = Cases { cases: 64, failure_persistence: None, max_shrink_iters: 200, ..Cases::default() };
+    let (start, played) = (Instant::now(), Cell::new(0));
+    let result = TestRunner::new(cases).run(&(random::config(), random::acts()), |(config, acts)| {
+        if start.elapsed() < ENOUGH || played.get() < AT_LEAST {
+            random::play(config, &acts);
+            played.set(played.get() + 1);
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    println!("{} random sequences", played.get());
 }

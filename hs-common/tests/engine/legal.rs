@@ -8,13 +8,16 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// The farthest that reordering moves a packet.
-const DISPLACEMENT: usize = 6;
+const DISPLACEMENT: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Plain,
     /// Fast Open: bytes in the SYN, and how many of them the SYN-ACK accepts.
-    FastOpen { sent: u32, accepted: u32 },
+    FastOpen {
+        sent: u32,
+        accepted: u32,
+    },
     Simultaneous,
 }
 
@@ -108,7 +111,8 @@ impl Plan {
     pub fn order(&self) -> Vec<usize> {
         let sent = segments(self);
         let jitter = |index: usize| self.jitter[index % self.jitter.len()];
-        let mut packets: Vec<(usize, usize)> = (0..sent.len()).map(|index| (index + jitter(index), index)).collect();
+        let mut packets: Vec<(usize, usize)> =
+            (0..sent.len()).map(|index| (index + jitter(index), index)).collect();
         for (which, later) in &self.copies {
             let index = which % sent.len();
             packets.push((index + later, index));
@@ -139,7 +143,11 @@ impl Plan {
             let [mine, other] = if by_initiator { self.isns } else { [self.isns[1], self.isns[0]] };
             let (seq, ack) = (segment.seq.wrapping_sub(mine), segment.ack.wrapping_sub(other));
             let who = if by_initiator { "I" } else { "R" };
-            let _ = writeln!(text, "{index:2} {who} {:#05x} seq +{seq} ack +{ack} payload {}", segment.flags.0, segment.payload);
+            let _ = writeln!(
+                text,
+                "{index:2} {who} {:#05x} seq +{seq} ack +{ack} payload {}",
+                segment.flags.0, segment.payload
+            );
         }
         text
     }
@@ -199,7 +207,11 @@ impl Script<'_> {
         let acks = flags.contains(TcpFlags::ACK);
         let ack = if acks { self.after(cause) } else { 0 };
         let seq = self.plan.isns[side];
-        self.push(side, Segment { flags, seq, ack, payload, fast_open: self.fast_open(flags), ..Segment::EMPTY }, cause);
+        self.push(
+            side,
+            Segment { flags, seq, ack, payload, fast_open: self.fast_open(flags), ..Segment::EMPTY },
+            cause,
+        );
         if self.plan.kind == Kind::Simultaneous || side == 1 {
             self.next[side] = seq.wrapping_add(1);
         }
@@ -229,7 +241,8 @@ impl Script<'_> {
         if let (Kind::FastOpen { accepted, .. }, true) = (self.plan.kind, segment.flags.is_syn()) {
             return segment.seq.wrapping_add(1 + accepted);
         }
-        let counted = u32::from(segment.flags.contains(TcpFlags::SYN)) + u32::from(segment.flags.contains(TcpFlags::FIN));
+        let counted = u32::from(segment.flags.contains(TcpFlags::SYN))
+            + u32::from(segment.flags.contains(TcpFlags::FIN));
         segment.seq.wrapping_add(segment.payload).wrapping_add(counted)
     }
 

@@ -13,6 +13,9 @@ const IPV6: [u8; 2] = [0x86, 0xdd];
 /// Destination and source address.
 const MACS: [u8; 12] = [2; 12];
 
+/// EtherType and tag control information.
+type Tag = ([u8; 2], u16);
+
 /// The SYN as an IP packet.
 fn packet(is_v4: bool) -> Vec<u8> {
     wire::frame(&syn(is_v4))[14..].to_vec()
@@ -36,7 +39,7 @@ fn vlan_tags() {
     let (q, ad, old) = ([0x81, 0x00], [0x88, 0xa8], [0x91, 0x00]);
     for (is_v4, ip) in [(true, IPV4), (false, IPV6)] {
         let body = packet(is_v4);
-        let frame = |tags: &[([u8; 2], u16)]| {
+        let frame = |tags: &[Tag]| {
             let mut frame = MACS.to_vec();
             for (kind, tci) in tags {
                 frame.extend(kind);
@@ -44,7 +47,7 @@ fn vlan_tags() {
             }
             joined(&[&frame, &ip, &body])
         };
-        let table: &[(&[([u8; 2], u16)], [u16; 2])] = &[
+        let table: &[(&[Tag], [u16; 2])] = &[
             (&[], [0, 0]),
             (&[(q, 5)], [P | 5, 0]),
             (&[(q, 0)], [P, 0]),
@@ -70,7 +73,8 @@ fn vlan_tags_by_another_builder() {
     builder.tcp(40_000, 80, 7, 1000).syn().write(&mut single, &[]).expect("a frame");
     assert_eq!(seen(Link::Ethernet, &single), Ok(tagged(false, [0x8009, 0])));
     let mut double = Vec::new();
-    let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).double_vlan(id(9), id(10)).ipv6(v6()[0], v6()[1], 64);
+    let builder =
+        PacketBuilder::ethernet2([1; 6], [2; 6]).double_vlan(id(9), id(10)).ipv6(v6()[0], v6()[1], 64);
     builder.tcp(40_000, 80, 7, 1000).syn().write(&mut double, &[]).expect("a frame");
     assert_eq!(seen(Link::Ethernet, &double), Ok(tagged(false, [0x8009, 0x800a])));
 }
@@ -98,7 +102,10 @@ fn llc_and_snap() {
     let snap = [0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00];
     let tag = [0x81, 0, 0, 5];
     assert_eq!(seen(Link::Ethernet, &frame(&joined(&[&[0, 48], &snap]))), Ok(syn(true)));
-    assert_eq!(seen(Link::Ethernet, &frame(&joined(&[&tag, &[0, 48], &snap]))), Ok(tagged(true, [0x8005, 0])));
+    assert_eq!(
+        seen(Link::Ethernet, &frame(&joined(&[&tag, &[0, 48], &snap]))),
+        Ok(tagged(true, [0x8005, 0]))
+    );
     let table: [&[u8]; 6] = [
         &[0, 48, 0x42, 0x42, 3, 0, 0, 0, 0, 0],
         &[0, 48, 0xaa, 0xaa, 3, 0, 0x80, 0xc2, 0x08, 0x00],

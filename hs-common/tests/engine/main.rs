@@ -5,6 +5,7 @@ mod trace;
 mod wire;
 
 mod anomalies;
+mod context;
 mod corpus;
 mod legal;
 mod lifetime;
@@ -14,3 +15,4 @@ mod options;
 mod outcomes;
 mod parser;
 mod properties;
+mod stateless;

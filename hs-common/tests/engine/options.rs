@@ -25,7 +25,8 @@ fn base(flags: TcpFlags) -> Segment {
 fn with_options(flags: TcpFlags, options: &[&[u8]]) -> Segment {
     let mut options = options.concat();
     options.resize(options.len().next_multiple_of(4), 1);
-    let packet = wire::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 6, 0, &[], &wire::tcp_with(&base(flags), &options));
+    let packet =
+        wire::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 6, 0, &[], &wire::tcp_with(&base(flags), &options));
     let mut segment = Segment::EMPTY;
     parse(&Captured::whole(&packet), Link::RawIp, None, &mut segment).expect("a segment");
     segment
@@ -117,7 +118,8 @@ fn window_scale() {
 
 /// A Fast Open option with a cookie of so many bytes.
 fn cookie(experiment: bool, bytes: usize) -> Vec<u8> {
-    let mut option = if experiment { vec![254, 4 + bytes as u8, 0xf9, 0x89] } else { vec![34, 2 + bytes as u8] };
+    let mut option =
+        if experiment { vec![254, 4 + bytes as u8, 0xf9, 0x89] } else { vec![34, 2 + bytes as u8] };
     option.resize(option.len() + bytes, 0xc0);
     option
 }

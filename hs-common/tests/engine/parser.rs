@@ -72,7 +72,8 @@ fn ipv4_options() {
 
 #[test]
 fn other_builders_agree() {
-    let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4(V4[0], V4[1], 64).tcp(40_000, 80, 7, 1000).syn();
+    let builder =
+        PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4(V4[0], V4[1], 64).tcp(40_000, 80, 7, 1000).syn();
     let mut frame = Vec::new();
     builder.write(&mut frame, &[]).expect("a frame");
     assert_eq!(read(Link::Ethernet, &frame, frame.len()), Ok(syn(true)));
@@ -137,7 +138,12 @@ fn ipv6_extension_headers_in_any_order() {
     let sliced = SlicedPacket::from_ip(&packet).expect("a packet");
     let etherparse::NetSlice::Ipv6(ip) = sliced.net.expect("IP") else { panic!("IPv6") };
     assert_eq!(ip.extensions().clone().into_iter().count(), all.len(), "the builder builds what it says");
-    assert!(ip.extensions().clone().into_iter().all(|header| !matches!(header, Ipv6ExtensionSlice::Fragment(f) if f.is_fragmenting_payload())));
+    assert!(
+        ip.extensions()
+            .clone()
+            .into_iter()
+            .all(|header| !matches!(header, Ipv6ExtensionSlice::Fragment(f) if f.is_fragmenting_payload()))
+    );
     assert_eq!(ip.payload().ip_number, IpNumber::TCP);
 }
 
@@ -160,7 +166,11 @@ fn fragments() {
     let whole = Segment { payload: 100, ..syn(true) };
     let (more, offset) = (0x2000, 1);
     assert_eq!(raw(&v4_packet(TCP, 0x4000, &[], &tcp)), Ok(whole), "don't fragment");
-    assert_eq!(raw(&v4_packet(TCP, more, &[], &tcp[..40])), Ok(Segment { payload: 20, ..whole }), "the first");
+    assert_eq!(
+        raw(&v4_packet(TCP, more, &[], &tcp[..40])),
+        Ok(Segment { payload: 20, ..whole }),
+        "the first"
+    );
     assert_eq!(raw(&v4_packet(TCP, more | offset, &[], &tcp)), Err(Unparsed::LaterFragment));
     assert_eq!(raw(&v4_packet(TCP, offset, &[], &tcp)), Err(Unparsed::LaterFragment), "the last");
     assert_eq!(raw(&v4_packet(17, offset, &[], &tcp)), Err(Unparsed::LaterFragment), "of UDP");
@@ -235,7 +245,8 @@ fn jumbograms() {
 
 #[test]
 fn a_capture_that_ends_early_is_no_broken_header() {
-    let mut tcp = wire::tcp_with(&syn(true), &[2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 7]);
+    let mut tcp =
+        wire::tcp_with(&syn(true), &[2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 7]);
     tcp.resize(tcp.len() + 10, 0);
     let packet = v4_packet(TCP, 0, &[], &tcp);
     let whole = Segment { payload: 10, ..syn(true) };

@@ -301,7 +301,8 @@ impl<'a> Run<'a> {
             self.act(step);
             let events: Vec<Event> = self.tracker.drain().collect();
             let said: Vec<Said> = events.iter().map(|event| self.variation.said(event)).collect();
-            let at = || format!("{}: step {}, {:?}, {:?}", self.trace.name, number + 1, step.act, self.variation);
+            let at =
+                || format!("{}: step {}, {:?}, {:?}", self.trace.name, number + 1, step.act, self.variation);
             assert_eq!(said.len(), step.says.len(), "{}: {said:#?}", at());
             for (said, expected) in said.iter().zip(&step.says) {
                 assert!(expected.admits(said), "{}:\n{said:#?}\ninstead of\n{expected:#?}", at());

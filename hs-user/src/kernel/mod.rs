@@ -1,6 +1,7 @@
 //! The kernel side as user space sees it: the loaded object with its programs and maps.
 
 mod attach;
+mod batch;
 mod interface;
 mod netlink;
 mod object;

@@ -19,10 +19,6 @@ unsafe impl<T: PlainOldData> Pod for Plain<T> {}
 // SAFETY: `repr(C)` structs of integers with explicit padding; their sizes are asserted beside them.
 unsafe impl PlainOldData for hs_common::Config {}
 // SAFETY: as above.
-unsafe impl PlainOldData for hs_common::VictimKey {}
-// SAFETY: as above.
-unsafe impl PlainOldData for hs_common::Victim {}
-// SAFETY: as above.
 unsafe impl PlainOldData for hs_common::shared::Queue {}
 // SAFETY: as above.
 unsafe impl PlainOldData for hs_common::shared::Replay {}

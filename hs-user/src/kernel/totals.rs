@@ -1,14 +1,15 @@
 //! Reads what the kernel has counted.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 
-use anyhow::{Result, anyhow};
-use aya::maps::{HashMap, PerCpuArray};
+use anyhow::{Context, Result, anyhow, bail};
+use aya::maps::{Map, PerCpuArray};
 use hs_common::shared::{Cpu, Opaque, Role};
 use hs_common::{Counters, Victim, VictimKey};
 
-use super::Kernel;
 use super::pod::Plain;
+use super::{Kernel, batch};
 
 impl Kernel {
     /// The totals of all CPUs. Not of one instant: a packet that is counted while they are read may
@@ -27,12 +28,16 @@ impl Kernel {
 
     /// Calls `each` with the totals of every responder.
     pub fn for_each_victim(&self, mut each: impl FnMut(SocketAddr, &Victim)) -> Result<()> {
-        let map = self.ebpf.map("VICTIMS").ok_or_else(|| anyhow!("the BPF object has no map VICTIMS"))?;
-        let victims = HashMap::<_, Plain<VictimKey>, Plain<Victim>>::try_from(map)?;
-        for entry in victims.iter() {
-            let (key, victim) = entry?;
-            each(SocketAddr::new(IpAddr::from(key.0.addr), key.0.port as u16), &victim.0);
+        let Some(Map::LruHashMap(map)) = self.ebpf.map("VICTIMS") else {
+            bail!("the BPF object has no map VICTIMS");
+        };
+        // SAFETY: both sides take the types from hs-common, and they are plain old data.
+        unsafe {
+            batch::for_each(map.fd().as_fd(), |key: &VictimKey, victim: &Victim| {
+                each(SocketAddr::new(IpAddr::from(key.addr), key.port as u16), victim);
+            })
         }
+        .context("can't read the responders' totals")?;
         Ok(())
     }
 }

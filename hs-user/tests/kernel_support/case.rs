@@ -16,6 +16,8 @@ pub enum Packet {
     Tcp(Tcp),
     /// A segment between other ends than the two sides.
     Between(Tcp, Ends),
+    /// A segment of which the frame ends after so many bytes of the IP packet.
+    Cut(Tcp, usize),
     /// Something else, by the initiator.
     Raw(Frame),
 }
@@ -26,7 +28,7 @@ pub type Ends = [(IpAddr, Option<u16>); 2];
 impl Packet {
     pub fn from(&self) -> Side {
         match self {
-            Packet::Tcp(tcp) | Packet::Between(tcp, _) => tcp.from,
+            Packet::Tcp(tcp) | Packet::Between(tcp, _) | Packet::Cut(tcp, _) => tcp.from,
             Packet::Raw(_) => Side::I,
         }
     }
@@ -37,6 +39,11 @@ impl Packet {
             Packet::Between(tcp, [source, destination]) => {
                 let ports = Some((source.1.unwrap_or(port), destination.1.unwrap_or(port)));
                 envelope.between(source.0, destination.0, &Tcp { ports, ..*tcp }.bytes(port))
+            }
+            Packet::Cut(tcp, length) => {
+                let mut frame = envelope.wrap(tcp, port);
+                frame.packet.truncate(*length);
+                frame
             }
             Packet::Raw(frame) => frame.clone(),
         }
@@ -81,6 +88,11 @@ impl Case {
     pub fn send_between(mut self, tcp: Tcp, ends: Ends) -> Case {
         self.packets.push(Packet::Between(tcp, ends));
         self
+    }
+
+    pub fn send_cut(mut self, tcp: Tcp, length: usize) -> Case {
+        self.packets.push(Packet::Cut(tcp, length));
+        self.counts(Slot::of(Counter::Syn), i64::from(TcpFlags(tcp.flags).is_syn()))
     }
 
     pub fn send_raw(mut self, frame: Frame) -> Case {

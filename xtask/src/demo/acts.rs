@@ -48,9 +48,10 @@ pub fn run(args: &Args, program: &Path) -> Result<()> {
     let _server = Server::start(&lab.server.ns, &addresses, Manner::Close, Some(BACKLOG))?;
     let monitor = start_monitor(&lab, args.format, program, &screen)?;
     let stage = Stage { lab: &lab, screen: &screen, twentieth: Duration::from_secs(args.seconds) / 20 };
-    let made = stage.play(args.flood_rate, &addresses)?;
-    let finished = monitor.stop(libc::SIGINT)?;
-    interrupt::check()?;
+    let played = stage.play(args.flood_rate, &addresses);
+    // Also of a show that ended early hs-mon tells the totals.
+    let finished = monitor.stop(libc::SIGINT);
+    let (made, finished) = (played?, finished?);
     ensure!(finished.status.success(), "hs-mon failed: {}", finished.stderr.join(" | "));
     let counted = Handshakes::counted(&finished.stdout, args.format)?;
     screen.act("End: what you saw", &outcome::compare(&made, &counted));

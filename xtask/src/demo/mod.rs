@@ -2,6 +2,9 @@
 
 mod acts;
 mod interrupt;
+// Here, because other programs include the lab's own files.
+#[cfg(test)]
+mod lab_tests;
 mod outcome;
 mod screen;
 
@@ -30,13 +33,13 @@ pub enum Format {
 /// The options.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// How long the show takes.
+    /// How long the show takes: 20 to 180.
     #[arg(long, default_value_t = 20, value_parser = value_parser!(u64).range(20..=180))]
     seconds: u64,
     /// How hs-mon writes its events on standard output; the story is on standard error.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// SYNs a second of the flood.
+    /// SYNs a second of the flood: 200 to 10000.
     #[arg(long, default_value_t = 3000, value_parser = value_parser!(u32).range(200..=10_000))]
     flood_rate: u32,
     /// An hs-mon that is built already.

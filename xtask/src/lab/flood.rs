@@ -16,6 +16,10 @@ use super::{NET_V4, NET_V6};
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long it rests between batches.
 const STEP: Duration = Duration::from_millis(1);
+/// Ports are of the upper half, as those of most clients.
+const PORT_BITS: u32 = 15;
+/// Enough sources, even of a prefix that has more.
+const HOST_BITS_MAX: u32 = 40;
 
 /// SYNs of clients that are not there.
 #[derive(Clone, Debug)]
@@ -45,7 +49,8 @@ impl Flood {
         while sent < self.count && start.elapsed() < longest && !stop.load(Ordering::Relaxed) {
             let due = (start.elapsed().as_secs_f64() * f64::from(self.rate)) as u64 + 1;
             let batch = due.min(self.count).saturating_sub(sent).min(BATCH as u64);
-            let frames: Vec<Vec<u8>> = (0..batch).map(|_| wire.frame(&self.syn(&mut random))).collect();
+            let frames: Vec<Vec<u8>> =
+                (sent..sent + batch).map(|number| wire.frame(&self.syn(number, &mut random))).collect();
             sent += wire.send_frames(&frames)? as u64;
             if batch < BATCH as u64 {
                 thread::sleep(STEP);
@@ -54,10 +59,14 @@ impl Flood {
         Ok(sent)
     }
 
-    /// All different: address, port and number.
-    fn syn(&self, random: &mut Random) -> Segment {
-        let src = SocketAddr::new(self.sources.address(random.u128()), random.client_port());
-        Segment::syn(src, self.victim, random.u32())
+    /// No two of them are of the same client, unless the sources are so few that ports run out.
+    pub fn syn(&self, number: u64, random: &mut Random) -> Segment {
+        let host_bits = self.sources.host_bits().min(HOST_BITS_MAX);
+        let client = spread(self.seed.wrapping_add(number), host_bits + PORT_BITS);
+        let port = (1 << PORT_BITS) | (client & ((1 << PORT_BITS) - 1)) as u16;
+        // Above what makes the client unique, a large prefix has room for anything.
+        let host = random.u128() << host_bits | u128::from(client >> PORT_BITS);
+        Segment::syn(SocketAddr::new(self.sources.address(host), port), self.victim, random.u32())
     }
 
     /// Twice the time it should take, for a machine under load.
@@ -65,4 +74,12 @@ impl Flood {
         let planned = Duration::from_secs_f64(self.count as f64 / f64::from(self.rate));
         (2 * planned + Duration::from_secs(1)).min(LONGEST)
     }
+}
+
+/// Looks random in so many bits, and no two of their numbers become the same: each step can be undone.
+const fn spread(number: u64, bits: u32) -> u64 {
+    let mask = (1 << bits) - 1;
+    let mixed = (number & mask).wrapping_mul(0x9e37_79b9_7f4a_7c15) & mask;
+    let mixed = mixed ^ (mixed >> (bits / 2));
+    mixed.wrapping_mul(0xbf58_476d_1ce4_e5b9) & mask
 }

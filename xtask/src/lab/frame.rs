@@ -51,6 +51,12 @@ impl Prefix {
         Prefix { base, length }
     }
 
+    /// How many bits are free.
+    pub const fn host_bits(&self) -> u32 {
+        let all: u32 = if self.base.is_ipv4() { 32 } else { 128 };
+        all.saturating_sub(self.length as u32)
+    }
+
     /// The address with this prefix, and the rest from `bits`.
     pub fn address(&self, bits: u128) -> IpAddr {
         match self.base {

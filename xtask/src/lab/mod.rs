@@ -145,10 +145,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // A process that is still in there would keep its namespace alive, and the cable with it.
-        if let Err(error) = self.server.ns.ip(&format!("link delete {}", self.server.plan.interface)) {
-            eprintln!("lab: {error:#}");
-        }
+        // A process that is still in there would keep its namespace alive, and the cable with it. If there is
+        // no cable, the laboratory was not finished, and that error is told already.
+        let _ = self.server.ns.ip(&format!("link delete {}", self.server.plan.interface));
     }
 }
 

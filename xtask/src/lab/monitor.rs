@@ -88,14 +88,14 @@ impl Monitor {
 
     /// Waits until it has attached to all interfaces. Fails with what it said if it ends before.
     pub fn wait_until_watching(&self) -> Result<()> {
-        let line = self.stderr.wait_for(START_WITHIN, |line| line.contains(WATCHING));
-        line.map(|_| ()).with_context(|| format!("hs-mon does not watch; it said: {}", self.said()))
+        let line = self.stderr.wait_for_many(1, START_WITHIN, |line| line.contains(WATCHING));
+        line.map(|_| ()).or_else(|why| bail!("hs-mon does not watch: {why}; it said: {}", self.said()))
     }
 
     /// The first line of standard output that is wanted, also of those that came already.
     pub fn wait_for_line(&self, timeout: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
-        let line = self.stdout.wait_for(timeout, wanted);
-        line.with_context(|| format!("hs-mon did not print what was waited for; it said: {}", self.said()))
+        let mut lines = self.wait_for_lines(1, timeout, wanted)?;
+        lines.pop().context("no line")
     }
 
     /// Waits until so many lines of standard output are wanted ones, and returns these.
@@ -106,7 +106,8 @@ impl Monitor {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<String>> {
         let lines = self.stdout.wait_for_many(count, timeout, wanted);
-        lines.with_context(|| format!("hs-mon did not print what was waited for; it said: {}", self.said()))
+        lines
+            .or_else(|why| bail!("hs-mon did not print what was waited for: {why}; it said: {}", self.said()))
     }
 
     /// The lines of standard output until now.
@@ -141,7 +142,8 @@ impl Monitor {
     }
 
     fn said(&self) -> String {
-        self.stderr.lines().join(" | ")
+        let lines = self.stderr.lines();
+        if lines.is_empty() { "nothing".to_owned() } else { lines.join(" | ") }
     }
 }
 
@@ -191,11 +193,6 @@ impl Stream {
         self.shared.lock().lines.clone()
     }
 
-    fn wait_for(&self, timeout: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
-        let mut lines = self.wait_for_many(1, timeout, wanted)?;
-        lines.pop().context("no line")
-    }
-
     fn wait_for_many(
         &self,
         count: usize,
@@ -212,7 +209,7 @@ impl Stream {
                 return Ok(found);
             } else if heard.ended || left.is_zero() {
                 let how = if heard.ended { "it ended" } else { "the time is up" };
-                bail!("{how} after {} of {count}", found.len());
+                bail!("{how}, and {} of {count} lines came", found.len());
             }
             heard = self.wait_a_while(heard, left);
         }

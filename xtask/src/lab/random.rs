@@ -27,9 +27,4 @@ impl Random {
     pub const fn u128(&mut self) -> u128 {
         (self.u64() as u128) << 64 | self.u64() as u128
     }
-
-    /// A port that a client may have.
-    pub const fn client_port(&mut self) -> u16 {
-        1024 + (self.u64() % (65_536 - 1024)) as u16
-    }
 }

@@ -1,0 +1,119 @@
+//! What an event tells besides the outcome: path, round-trip times, tags; and what the settings change.
+
+use std::net::Ipv4Addr;
+
+use hs_common::event::{Event, RTT_UNKNOWN};
+use hs_common::flow::Hook;
+use hs_common::memory::Tracker;
+use hs_common::track::Place;
+use hs_common::{Anomaly, Config, Counter, Outcome, Path, Segment, TcpFlags, VlanTags};
+
+const SYN: TcpFlags = TcpFlags::SYN;
+const SYNACK: TcpFlags = TcpFlags::SYN.with(TcpFlags::ACK);
+const ACK: TcpFlags = TcpFlags::ACK;
+const MICROSECOND: u64 = 1000;
+
+/// A segment of a handshake with the ISNs 100 and 200.
+fn segment(flags: TcpFlags) -> Segment {
+    let (client, server) = (Ipv4Addr::new(192, 0, 2, 1).into(), Ipv4Addr::new(192, 0, 2, 2).into());
+    let base = Segment { flags, window: 1000, ..Segment::EMPTY };
+    if flags == SYNACK {
+        Segment { src: server, dst: client, src_port: 80, dst_port: 4000, seq: 200, ack: 101, ..base }
+    } else {
+        let (seq, ack) = if flags == SYN { (100, 0) } else { (101, 201) };
+        Segment { src: client, dst: server, src_port: 4000, dst_port: 80, seq, ack, ..base }
+    }
+}
+
+/// Flags, hook and microseconds of each segment.
+fn watch(config: Config, trace: &[(Segment, Hook, u64)]) -> (Tracker, Vec<Event>) {
+    let mut tracker = Tracker::new(config);
+    for (segment, hook, at) in trace {
+        tracker.track_segment(*segment, Place { ifindex: 3, hook: *hook }, at * MICROSECOND);
+    }
+    let events = tracker.drain().collect();
+    (tracker, events)
+}
+
+#[test]
+fn paths() {
+    let table = [
+        (Hook::Ingress, Hook::Egress, Path::Inbound),
+        (Hook::Egress, Hook::Ingress, Path::Outbound),
+        (Hook::Ingress, Hook::Ingress, Path::Transit),
+        (Hook::Egress, Hook::Egress, Path::Transit),
+        (Hook::Capture, Hook::Capture, Path::Transit),
+    ];
+    for (first, second, path) in table {
+        let trace = [(segment(SYN), first, 1), (segment(SYNACK), second, 2), (segment(ACK), first, 3)];
+        let (_, events) = watch(Config::DEFAULT, &trace);
+        assert_eq!(events[0].path(), Some(path), "{first:?} {second:?}");
+        assert_eq!((events.len(), events[0].ifindex), (1, 3));
+    }
+}
+
+#[test]
+fn round_trip_times() {
+    let at = |flags, at| (segment(flags), Hook::Capture, at);
+    let table: [(&[(Segment, Hook, u64)], u32, u32); 5] = [
+        (&[at(SYN, 10), at(SYNACK, 40), at(ACK, 45)], 30, 5),
+        // From the latest SYN and SYN-ACK: which of them was answered can't be told.
+        (&[at(SYN, 10), at(SYN, 30), at(SYNACK, 40), at(SYNACK, 50), at(ACK, 57)], 10, 7),
+        (&[at(SYN, 10), at(ACK, 40), at(SYNACK, 45)], 35, RTT_UNKNOWN),
+        // A clock that is set back, and one that leaps.
+        (&[at(SYN, 50), at(SYNACK, 40), at(ACK, 30)], 0, 0),
+        (&[at(SYN, 0), at(SYNACK, 1 << 40), at(ACK, 1 << 41)], RTT_UNKNOWN - 1, RTT_UNKNOWN - 1),
+    ];
+    for (trace, synack, ack) in table {
+        let (_, events) = watch(Config::DEFAULT, trace);
+        let last = events.last().expect("an event");
+        assert_eq!(last.outcome(), Some(Outcome::Completed));
+        assert_eq!((last.rtt_synack_us, last.rtt_ack_us), (synack, ack), "{trace:?}");
+    }
+}
+
+#[test]
+fn a_flow_has_its_tag_only_on_demand() {
+    let tagged = Segment { vlan: VlanTags([0x8005, 0]), ..segment(SYN) };
+    let trace = [
+        (tagged, Hook::Ingress, 1),
+        (segment(SYNACK), Hook::Egress, 2),
+        (Segment { vlan: tagged.vlan, ..segment(ACK) }, Hook::Ingress, 3),
+    ];
+    let (_, events) = watch(Config::DEFAULT, &trace);
+    assert_eq!(events[0].outcome(), Some(Outcome::Completed));
+    assert_eq!(events[0].vlan, tagged.vlan, "it is reported all the same");
+    let (tracker, events) = watch(Config { vlan_aware: 1, ..Config::DEFAULT }, &trace);
+    assert_eq!(events[0].anomaly(), Some(Anomaly::SynackUnsolicited));
+    assert_eq!(tracker.counters().in_progress(), 1);
+}
+
+#[test]
+fn ports_that_are_not_watched() {
+    let trace = [(segment(SYN), Hook::Ingress, 1), (segment(SYNACK), Hook::Egress, 2)];
+    for (port, begun) in [(80, 1), (4000, 1), (81, 0)] {
+        let mut config = Config { ports_used: 1, ..Config::DEFAULT };
+        config.ports[0] = port;
+        let (tracker, _) = watch(config, &trace);
+        assert_eq!(tracker.counters().get(Counter::Begun), begun, "port {port}");
+        assert_eq!(tracker.counters().get(Counter::Filtered), 2 - 2 * begun, "port {port}");
+    }
+}
+
+#[test]
+fn a_synack_whose_syn_may_have_passed_unseen() {
+    let second = 1_000_000;
+    let config = Config { watch_began_ns: second * MICROSECOND, ..Config::DEFAULT };
+    let table = [
+        (config, Hook::Ingress, 3_900_000, false),
+        (config, Hook::Ingress, 4_000_000, true),
+        (config, Hook::Egress, 63_900_000, false),
+        (config, Hook::Egress, 64_000_000, true),
+        (Config::DEFAULT, Hook::Capture, second, true),
+    ];
+    for (config, hook, at, is_anomaly) in table {
+        let (tracker, events) = watch(config, &[(segment(SYNACK), hook, at)]);
+        assert_eq!(events.len(), usize::from(is_anomaly), "{hook:?} {at}");
+        assert_eq!(tracker.counters().get(Counter::SynackUnmatched), u64::from(!is_anomaly));
+    }
+}

@@ -1,0 +1,86 @@
+//! The two engines side by side: `Tracker` in memory, and `hs_replay` in the kernel. Whatever comes in, they
+//! must say the same, count the same, and know the same of each responder.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use hs_common::flow::Hook;
+use hs_common::memory::Tracker;
+use hs_common::packet::Captured;
+use hs_common::parse::Link;
+use hs_common::track::Place;
+use hs_common::{Config, Counter, Counters, Event, Slot, Victim};
+
+use crate::bench::Bench;
+
+/// Both engines, fed with the same.
+pub struct Twins {
+    bench: Bench,
+    tracker: Tracker,
+    fed: u64,
+}
+
+impl Twins {
+    pub fn new(config: Config) -> Twins {
+        Twins { bench: Bench::new(config, true), tracker: Tracker::new(config), fed: 0 }
+    }
+
+    /// A packet of which `data` was captured.
+    pub fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) {
+        let place = Place { ifindex: 0, hook: Hook::Capture };
+        self.tracker.track(&Captured { data, on_wire }, link, place, now_ns);
+        let taken = self.bench.kernel.replay(link, data, on_wire, now_ns);
+        taken.unwrap_or_else(|error| panic!("{link:?} {data:02x?}: {error:#}"));
+        self.fed += 1;
+        self.compare(&format!("packet {}, {link:?} {data:02x?}", self.fed));
+    }
+
+    /// Ends what is due, or everything.
+    pub fn sweep(&mut self, now_ns: u64, everything: bool) {
+        if everything {
+            self.tracker.finish(now_ns);
+        } else {
+            self.tracker.sweep(now_ns);
+        }
+        self.bench.kernel.set_replay_clock(now_ns).expect("the clock can be set");
+        self.bench.kernel.sweep(everything).expect("the sweep runs");
+        self.compare(&format!("sweep after packet {}, everything: {everything}", self.fed));
+    }
+
+    fn compare(&mut self, at: &str) {
+        let events: Vec<Event> = self.tracker.drain().collect();
+        assert_eq!(self.bench.events(), events, "{at}: events of the kernel, and of the library");
+    }
+
+    /// At the end: totals agree, and add up; what is known of the responders agrees.
+    pub fn compare_totals(&mut self) -> Counters {
+        let totals = self.bench.totals();
+        assert_eq!(totals, *self.tracker.counters(), "totals of the kernel, and of the library");
+        assert_eq!(totals.get(Counter::Packets), self.fed, "every packet is counted");
+        assert_eq!(totals.0[Slot::of(Counter::EventsLost).index()], 0, "no event is lost");
+        let mut known: BTreeMap<SocketAddr, [u64; 7]> = BTreeMap::new();
+        let each = |address, victim: &Victim| {
+            known.insert(address, sums(victim));
+        };
+        self.bench.kernel.for_each_victim(each).expect("the responders can be read");
+        let expected = self
+            .tracker
+            .victims()
+            .map(|(key, victim)| (SocketAddr::new(key.addr.into(), key.port as u16), sums(victim)));
+        assert_eq!(known, expected.collect(), "responders of the kernel, and of the library");
+        totals
+    }
+}
+
+/// Without the sketch of sources, whose hash has a random key in the kernel, and the budget of events.
+fn sums(victim: &Victim) -> [u64; 7] {
+    [
+        victim.syn,
+        victim.begun,
+        victim.synack,
+        victim.completed,
+        victim.refused,
+        victim.aborted,
+        victim.expired,
+    ]
+}
