@@ -134,8 +134,9 @@ pub(super) fn from_responder(
     }
     if flow.phase == phase::SYN_SENT {
         transition.changed = true;
-        flow.notes |= note::SIMULTANEOUS;
+        flow.notes = flow.notes & !note::EARLY_DATA | note::SIMULTANEOUS;
         flow.phase = phase::SYN_RECEIVED;
+        flow.responder_sent = 0;
         flow.b = segment.seq;
         flow.synack_ns = seen.now_ns;
         flow.rtt_synack_us = micros(seen.now_ns, flow.syn_ns);

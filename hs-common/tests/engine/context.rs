@@ -25,8 +25,10 @@ fn segment(flags: TcpFlags) -> Segment {
     }
 }
 
-/// Flags, hook and microseconds of each segment.
-fn watch(config: Config, trace: &[(Segment, Hook, u64)]) -> (Tracker, Vec<Event>) {
+/// A segment, where it is seen, and when, in microseconds.
+type Seen = (Segment, Hook, u64);
+
+fn watch(config: Config, trace: &[Seen]) -> (Tracker, Vec<Event>) {
     let mut tracker = Tracker::new(config);
     for (segment, hook, at) in trace {
         tracker.track_segment(*segment, Place { ifindex: 3, hook: *hook }, at * MICROSECOND);
@@ -55,7 +57,7 @@ fn paths() {
 #[test]
 fn round_trip_times() {
     let at = |flags, at| (segment(flags), Hook::Capture, at);
-    let table: [(&[(Segment, Hook, u64)], u32, u32); 5] = [
+    let table: [(&[Seen], u32, u32); 5] = [
         (&[at(SYN, 10), at(SYNACK, 40), at(ACK, 45)], 30, 5),
         // From the latest SYN and SYN-ACK: which of them was answered can't be told.
         (&[at(SYN, 10), at(SYN, 30), at(SYNACK, 40), at(SYNACK, 50), at(ACK, 57)], 10, 7),

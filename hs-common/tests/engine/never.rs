@@ -180,6 +180,22 @@ fn reordering() {
         .r(synack(B, A + 1))
         .says(reordered)
         .run();
+    trace("Fast Open: the responder's data before its SYN-ACK")
+        .i(syn(A).tfo().data(10))
+        .r(ack(B + 21, A + 11).data(20))
+        .r(ack(B + 1, A + 11).data(20))
+        .r(synack(B, A + 11))
+        .i(ack(A + 11, B + 41))
+        .says(completed(FastOpen).flags(HandshakeFlags::FAST_OPEN).flags(HandshakeFlags::ACK_INFERRED))
+        .run();
+    trace("a simultaneous open: the responder's SYN after its SYN-ACK, and after data")
+        .i(syn(A))
+        .r(synack(B, A + 1))
+        .i(ack(A + 1, B + 1).data(5))
+        .says(completed(Normal))
+        .r(syn(B))
+        .i(synack(A, B + 1))
+        .run();
     trace("Fast Open")
         .i(syn(A).tfo().data(10))
         .i(ack(A + 11, B + 1))

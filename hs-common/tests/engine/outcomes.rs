@@ -143,6 +143,15 @@ fn completed_split() {
         .says(completed(Simultaneous))
         .r(ack(B + 1, A + 1))
         .run();
+    trace("with Fast Open, and a wrong ACK of the initiator")
+        .i(syn(A).tfo().data(9))
+        .r(ack(B, A + 1))
+        .r(syn(B))
+        .i(ack(A + 1, B + 2))
+        .says(Said::numbers(AckWrongAck, B + 1, B + 2))
+        .i(synack(A, B + 1))
+        .says(completed(Simultaneous).flags(HandshakeFlags::FAST_OPEN).noting(&[AckWrongAck]))
+        .run();
     trace("SYN alone; its SYN-ACK is answered by an ACK")
         .i(syn(A))
         .r(syn(B))

@@ -34,7 +34,7 @@ fn events_of(plan: &Plan, order: &[usize]) -> Vec<Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Completed exactly once, under its reason, and nothing else is said.
     #[test]

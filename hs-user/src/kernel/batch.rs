@@ -50,12 +50,7 @@ pub(super) unsafe fn for_each<K: Copy, V: Copy>(
         };
         // SAFETY: the buffers hold `BATCH` entries of the map's sizes, and live until the call returns.
         let result = unsafe {
-            libc::syscall(
-                libc::SYS_bpf,
-                BPF_MAP_LOOKUP_BATCH,
-                &raw mut attributes,
-                size_of::<Attributes>(),
-            )
+            libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_BATCH, &raw mut attributes, size_of::<Attributes>())
         };
         let error = (result < 0).then(io::Error::last_os_error);
         let at_end = error.as_ref().is_some_and(|error| error.raw_os_error() == Some(libc::ENOENT));

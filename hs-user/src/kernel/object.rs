@@ -4,7 +4,7 @@ use std::any::Any;
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
-use aya::programs::{Program, SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use hs_common::Config;
 use hs_common::shared::{Queue, Replay};
@@ -132,11 +132,25 @@ impl Kernel {
             replay.set(0, Plain(Replay { shutdown: 1, ..now }), 0)?;
         }
         let mut repeat = 1;
-        while self.test_run_tc("hs_sweep", &[0; MIN_PACKET], repeat)? == MORE {
+        while self.sweep_some(repeat)? {
             // It pays to ask for more at once only if there is more.
             repeat = (repeat * 4).min(MAX_SWEEPS);
         }
         Ok(self.queue()?.swept)
+    }
+
+    /// Sweeps at most `times` times, and tells whether there may be more to do. A signal ends a test run
+    /// early (EINTR); what it was about is for others to see.
+    fn sweep_some(&mut self, times: u32) -> Result<bool> {
+        let options =
+            TestRunOptions { data_in: Some(&[0; MIN_PACKET]), repeat: times, ..TestRunOptions::new() };
+        match self.tc("hs_sweep")?.test_run(options) {
+            Ok(result) => Ok(result.return_value == MORE),
+            Err(ProgramError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EINTR) => {
+                Ok(true)
+            }
+            Err(error) => Err(error).context("can't look for handshakes whose timeout has passed"),
+        }
     }
 
     /// Runs an XDP program on a packet, `repeat` times, and returns its last verdict.

@@ -16,7 +16,9 @@ use super::protocol::{MODULES, PLAN};
 pub struct Suite {
     /// Its name.
     pub name: String,
-    /// Where it is in the guest.
+    /// Where it is started, in the guest.
+    pub directory: String,
+    /// Where it is, in the guest.
     pub program: String,
     /// What it is told.
     pub arguments: Vec<String>,
@@ -50,6 +52,9 @@ pub fn write(path: &Path, kernel: &Kernel, contents: &Contents, suites: &[Suite]
         archive.directory(Path::new(path))?;
     }
     archive.device(Path::new(CONSOLE.0), CONSOLE.1)?;
+    for suite in suites {
+        archive.directory(Path::new(&suite.directory))?;
+    }
     archive.file(Path::new(PLAN), plan(suites).as_bytes())?;
     let modules = kernel.modules.iter().filter_map(|module| Some((module, module.file_name()?)));
     let modules = modules.map(|(module, name)| (module.clone(), Path::new(MODULES).join(name)));
@@ -63,7 +68,7 @@ pub fn write(path: &Path, kernel: &Kernel, contents: &Contents, suites: &[Suite]
 
 fn plan(suites: &[Suite]) -> String {
     let line = |suite: &Suite| {
-        let words = [&suite.name, &suite.program].into_iter().chain(&suite.arguments);
+        let words = [&suite.name, &suite.directory, &suite.program].into_iter().chain(&suite.arguments);
         words.map(String::as_str).collect::<Vec<_>>().join("\t") + "\n"
     };
     suites.iter().map(line).collect()

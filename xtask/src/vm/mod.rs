@@ -35,7 +35,7 @@ use kernels::{Choice, Kernel, PINNED};
 use qemu::{Limits, Machine, Run};
 
 /// An emulated machine is slow, and a test may be quiet for a while.
-const LIMITS: Limits = Limits { silence: Duration::from_secs(90), total: Duration::from_secs(300) };
+const LIMITS: Limits = Limits { silence: Duration::from_secs(120), total: Duration::from_secs(600) };
 
 /// The command line.
 #[derive(Args)]

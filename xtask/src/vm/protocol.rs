@@ -5,7 +5,7 @@ use std::fmt;
 /// Start of init's own lines among the output of the suites.
 pub const MARK: &str = "hs-vm: ";
 
-/// In the guest: what to run, one suite a line, its name, program and arguments separated by tabs.
+/// In the guest: what to run, one suite a line; its name, directory, program and arguments separated by tabs.
 pub const PLAN: &str = "/plan";
 /// In the guest: the kernel's modules, in the order of their file names.
 pub const MODULES: &str = "/modules";

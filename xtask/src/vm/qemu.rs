@@ -166,6 +166,8 @@ pub fn last_words(dir: &Path) -> String {
     const LINES: usize = 30;
     let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).replace('\r', "");
     let text = read(kernel_log(dir)) + &read(dir.join("qemu.log"));
-    let lines: Vec<&str> = text.lines().collect();
+    // qemu means the two cards, which are connected to each other alone.
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !line.ends_with("not connected to host network")).collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }

@@ -1,11 +1,12 @@
 //! Builds what runs in the guests: init and the kernel tests, static, because the guest has no libraries
 //! but those of the few programs that come with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
 use super::image::{Contents, INIT, Suite};
+use super::programs::Placed;
 use crate::test::{Context, KERNEL_TESTS_FEATURE};
 use crate::{cargo, shell};
 
@@ -26,7 +27,8 @@ pub fn init() -> Result<PathBuf> {
 pub fn all(context: &Context, arguments: &[String]) -> Result<(Contents, Vec<Suite>)> {
     let targets = context.test_targets(true);
     let mut suites = vec![of_init(GUEST_SUITE, &["--checks"])];
-    let (mut init, mut files) = (None, Vec::new());
+    let package = shell::workspace_root().join("hs-user");
+    let (mut init, mut files) = (None, read_by_tests(&package.join("tests"))?);
     for program in build(&targets)? {
         if program.name == GUEST_INIT {
             init = Some(program.path);
@@ -35,7 +37,7 @@ pub fn all(context: &Context, arguments: &[String]) -> Result<(Contents, Vec<Sui
         // At the same place as here: tests know by it where cargo has put hs-mon.
         files.push((program.path.clone(), program.path.clone()));
         if targets.contains(&program.name.as_str()) {
-            suites.push(of_tests(program, arguments));
+            suites.push(of_tests(program, &package, arguments));
         }
     }
     Ok((Contents { init: init.context("cargo built no guest-init")?, files }, suites))
@@ -44,14 +46,30 @@ pub fn all(context: &Context, arguments: &[String]) -> Result<(Contents, Vec<Sui
 /// A suite that init itself is.
 pub fn of_init(name: &str, arguments: &[&str]) -> Suite {
     let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    Suite { name: name.to_owned(), program: INIT.to_owned(), arguments }
+    let (name, directory, program) = (name.to_owned(), "/".to_owned(), INIT.to_owned());
+    Suite { name, directory, program, arguments }
 }
 
-fn of_tests(program: cargo::Executable, arguments: &[String]) -> Suite {
+fn of_tests(program: cargo::Executable, package: &Path, arguments: &[String]) -> Suite {
     // What tests print of the verifier's cost would otherwise be kept from the eye when they pass.
     let fixed = ["--test-threads=1", "--show-output"].map(str::to_owned);
     let arguments = fixed.into_iter().chain(arguments.iter().cloned()).collect();
-    Suite { name: program.name, program: program.path.display().to_string(), arguments }
+    let (directory, path) = (package.display().to_string(), program.path.display().to_string());
+    Suite { name: program.name, directory, program: path, arguments }
+}
+
+/// All that lies with the tests' sources and is none, such as captures.
+fn read_by_tests(dir: &Path) -> Result<Vec<Placed>> {
+    let mut files = Vec::new();
+    for entry in dir.read_dir().with_context(|| format!("can't read {}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(read_by_tests(&path)?);
+        } else if path.extension().is_none_or(|extension| extension != "rs") {
+            files.push((path.clone(), path));
+        }
+    }
+    Ok(files)
 }
 
 /// Without debug information, which would make the guest's memory twenty times as full.

@@ -86,7 +86,7 @@ kernel                          suite                    passed  failed skipped
 6.12.0                          up after 2.3 s, over after 6.1 s
 
 verifier, instructions       limit       6.1      6.12
-hs_xdp                      200000      1436         -
+hs_xdp                       55000      1436         -
 ";
         assert_eq!(render(&[run("6.1", first), run("6.12", second)]), expected);
     }

@@ -61,13 +61,16 @@ fn report(line: &File, problems: &[String]) -> io::Result<bool> {
     Ok(passed)
 }
 
-/// Runs one line of the plan: name, program, arguments.
+/// Runs one line of the plan: name, directory, program, arguments.
 fn run(line: &File, suite: &str) -> io::Result<bool> {
     let mut words = suite.split('\t');
     let name = words.next().unwrap_or_default().to_owned();
     say(line, &Message::Begin(name.clone()))?;
+    let directory = words.next().unwrap_or_default();
     let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).envs(machine::ENVIRONMENT).stdin(Stdio::null());
+    command.args(words).current_dir(directory).stdin(Stdio::null());
+    // Tests find their files by the directory, or by cargo's name for it.
+    command.envs(machine::ENVIRONMENT).env("CARGO_MANIFEST_DIR", directory);
     let status = command.stdout(line.try_clone()?).stderr(line.try_clone()?).status();
     let how = status.as_ref().map_or_else(|error| format!("error: {error}"), ToString::to_string);
     say(line, &Message::End(name, how))?;
