@@ -141,14 +141,18 @@ impl Memory {
         (position % u64::from(self.config.max_flows)) as usize
     }
 
-    fn victim(&mut self, key: VictimKey) -> &mut Victim {
+    /// A responder's totals. Only a SYN introduces one, as in the kernel: what answers no SYN is no victim.
+    fn victim(&mut self, key: VictimKey, tally: &Tally) -> Option<&mut Victim> {
+        if !matches!(tally, Tally::Syn { .. }) {
+            return self.victims.get_mut(&key);
+        }
         if self.victims.len() >= MAX_VICTIMS && !self.victims.contains_key(&key) {
             let quiet = self.victims.iter().take(8).min_by_key(|(_, victim)| victim.syn);
             if let Some(quiet) = quiet.map(|(key, _)| *key) {
                 self.victims.remove(&quiet);
             }
         }
-        self.victims.entry(key).or_insert(Victim::EMPTY)
+        Some(self.victims.entry(key).or_insert(Victim::EMPTY))
     }
 }
 
@@ -232,7 +236,8 @@ impl Host for Memory {
     }
 
     fn tally(&mut self, (addr, port): Responder, tally: Tally) {
-        let victim = self.victim(VictimKey { addr, port: u32::from(port), padding: 0 });
+        let key = VictimKey { addr, port: u32::from(port), padding: 0 };
+        let Some(victim) = self.victim(key, &tally) else { return };
         if let Tally::Syn { source, .. } = tally {
             let (register, rank) = sketch_slot(hash_addr(source, SEED));
             if let Some(known) = victim.sources.get_mut(register) {

@@ -63,7 +63,7 @@ impl fmt::Display for Error {
                 "the capture is corrupt after {packets} packets (byte {offset}, uncompressed): {detail}; \
                  what was reported covers the packets before; copy or capture it again for the rest"
             ),
-            Error::Io(error) => write!(f, "can't read the capture: {error}"),
+            Error::Io(error) => write!(f, "{error}"),
         }
     }
 }
@@ -82,7 +82,8 @@ fn next_step(first: &[u8]) -> &'static str {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Io(error) => Some(error),
+            // What the error says itself is in the text already.
+            Error::Io(error) => error.source(),
             _ => None,
         }
     }

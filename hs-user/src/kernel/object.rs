@@ -183,14 +183,15 @@ fn explain(error: EbpfError) -> anyhow::Error {
         EbpfError::MapError(MapError::CreateError { io_error, .. }) => io_error.raw_os_error(),
         _ => None,
     };
-    let advice = match refused {
-        Some(libc::EPERM) => {
-            "hs-mon needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, to watch an interface; try `sudo hs-mon …`"
+    match refused {
+        Some(libc::EPERM) => anyhow!(
+            "hs-mon needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, to load BPF programs; try sudo"
+        ),
+        Some(libc::ENOMEM) => {
+            anyhow!("the kernel has no memory for the flow table; choose a smaller --max-flows")
         }
-        Some(libc::ENOMEM) => "the kernel has no memory for the flow table; choose a smaller --max-flows",
-        _ => "can't create the BPF maps",
-    };
-    anyhow::Error::from(error).context(advice)
+        _ => anyhow::Error::from(error).context("can't create the BPF maps"),
+    }
 }
 
 /// A key for the kernel's hashes that an attacker can't know.

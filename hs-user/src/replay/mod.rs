@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use hs_common::parse::Link;
-use hs_common::{Config, Counters};
+use hs_common::{Config, Counter, Counters};
 
 use crate::capture::{LinkType, Packet, Reader};
 use crate::cli::{Engine as Choice, ReplaySettings};
@@ -43,6 +43,10 @@ pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result
         if result.is_err() {
             break;
         }
+    }
+    if result.is_err() && totals.get(Counter::Packets) == 0 {
+        // Nothing was read: a page of zeros would hide the reason.
+        return result;
     }
     let name = settings.files.first().map(|file| file.to_string_lossy()).unwrap_or_default();
     let origin = Origin::Capture { file: &name, number: 0 };

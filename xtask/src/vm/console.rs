@@ -15,6 +15,8 @@ pub struct Console {
     pub suites: Vec<Suite>,
     /// What the verifier did.
     pub costs: Vec<Cost>,
+    /// The test in whose line the output ended.
+    pub unfinished: Option<String>,
     /// The number of suites by the last line, if that has come.
     pub done: Option<usize>,
 }
@@ -40,6 +42,12 @@ impl Console {
         } else if let (Some(counts), Some(suite)) = (libtest::summary(line), self.suites.last_mut()) {
             *suite.counts.get_or_insert_default() += counts;
         }
+    }
+
+    /// Takes in what came behind the last whole line: a test's name stands there before its result.
+    pub fn rest(&mut self, text: &str) {
+        self.unfinished =
+            text.strip_prefix("test ").and_then(|text| text.split_whitespace().next()).map(str::to_owned);
     }
 
     fn message(&mut self, message: Message) {

@@ -92,7 +92,7 @@ impl Choice {
                 Entry::of(&sha256)?.or_unpack(|_| Ok(path.clone()))?
             }
             Self::Path(path) => {
-                let image = path.clone();
+                let image = std::path::absolute(path)?;
                 return Ok(Kernel { label: self.to_string(), image, modules: Vec::new() });
             }
         };

@@ -23,6 +23,9 @@ pub const PROGRAM: &str = "qemu-system-x86_64";
 /// the host is busy, so the kernel is kept from judging it.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 oops=panic tsc=nowatchdog";
 
+/// The kernel's log, in the directory of the machine.
+const KERNEL_LOG: &str = "kernel.log";
+
 /// What to start.
 pub struct Machine {
     /// The kernel's short name.
@@ -62,13 +65,17 @@ pub struct Run {
     pub dir: PathBuf,
 }
 
+/// A piece of the output.
+enum Piece {
+    Line(String),
+    /// What stands behind the last end of line.
+    Rest(String),
+}
+
 impl Machine {
     /// Runs it to its end, or kills it.
     pub fn run(&self, limits: Limits) -> Result<Run> {
-        let start = Instant::now();
-        let mut qemu = self.command()?;
-        let mut child = qemu.spawn().with_context(|| shell::cannot_start(&qemu))?;
-        let lines = lines(child.stdout.take().context("qemu has no standard output")?);
+        let log = File::create(self.dir.join("output.log")).context("can't create output.log")?;
         let mut run = Run {
             label: self.label.clone(),
             console: Console::default(),
@@ -77,40 +84,31 @@ impl Machine {
             took: Duration::ZERO,
             dir: self.dir.clone(),
         };
-        let killed_for = self.read(&lines, start, limits, &mut run);
-        run.ended = end(&mut child, killed_for?)?;
+        let start = Instant::now();
+        let mut qemu = self.command()?;
+        let mut child = qemu.spawn().with_context(|| shell::cannot_start(&qemu))?;
+        let pieces = pieces(child.stdout.take().context("qemu has no standard output")?);
+        let killed_for = wait(&pieces, start, limits, |piece| self.take(&piece, start, &log, &mut run));
+        run.ended = end(&mut child, killed_for)?;
+        // The test that hangs has left the start of its line.
+        pieces.iter().for_each(|piece| self.take(&piece, start, &log, &mut run));
         run.took = start.elapsed();
         Ok(run)
     }
 
-    /// Reads until the machine's end; tells why it has to be killed, if so.
-    fn read(
-        &self,
-        lines: &Receiver<String>,
-        start: Instant,
-        limits: Limits,
-        run: &mut Run,
-    ) -> Result<Option<Ended>> {
-        let mut log = File::create(self.dir.join("output.log")).context("can't create output.log")?;
-        loop {
-            let left = limits.total.saturating_sub(start.elapsed());
-            match lines.recv_timeout(left.min(limits.silence)) {
-                Ok(line) => {
-                    writeln!(log, "{line}").context("can't write output.log")?;
-                    if self.shown && !line.is_empty() {
-                        println!("{:>5} | {line}", self.label);
-                    }
-                    run.console.line(&line);
-                    if run.boot.is_none() && run.console.release.is_some() {
-                        run.boot = Some(start.elapsed());
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) if left <= limits.silence => {
-                    return Ok(Some(Ended::Overdue(limits.total)));
-                }
-                Err(RecvTimeoutError::Timeout) => return Ok(Some(Ended::Silent(limits.silence))),
-            }
+    fn take(&self, piece: &Piece, start: Instant, mut log: &File, run: &mut Run) {
+        let (Piece::Line(text) | Piece::Rest(text)) = piece;
+        // A log that can't be written is no reason to leave a machine alone.
+        writeln!(log, "{text}").ok();
+        if self.shown && !text.is_empty() {
+            println!("{:>5} | {text}", self.label);
+        }
+        match piece {
+            Piece::Line(line) => run.console.line(line),
+            Piece::Rest(rest) => run.console.rest(rest),
+        }
+        if run.boot.is_none() && run.console.release.is_some() {
+            run.boot = Some(start.elapsed());
         }
     }
 
@@ -121,7 +119,8 @@ impl Machine {
         qemu.args(["-cpu", "max", "-smp", "2", "-m", "1024", "-no-reboot"]);
         qemu.args(["-display", "none", "-monitor", "none"]);
         qemu.arg("-device").arg(format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"));
-        qemu.arg("-serial").arg(format!("file:{}", kernel_log(&self.dir).display()));
+        // Relative, because qemu would take a comma in a path for the end of it.
+        qemu.arg("-serial").arg(format!("file:{KERNEL_LOG}"));
         qemu.args(["-serial", "stdio"]);
         for (name, mac) in [("near", "52:54:00:00:00:01"), ("far", "52:54:00:00:00:02")] {
             // Two ports of one hub: what the one card sends, the other receives.
@@ -130,20 +129,47 @@ impl Machine {
         }
         qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
         qemu.args(["-append", KERNEL_ARGUMENTS]);
-        qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(errors));
+        qemu.current_dir(&self.dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(errors));
         Ok(qemu)
     }
 }
 
+/// Takes the output until it ends, or tells why the machine has to be killed.
+fn wait(
+    pieces: &Receiver<Piece>,
+    start: Instant,
+    limits: Limits,
+    mut take: impl FnMut(Piece),
+) -> Option<Ended> {
+    loop {
+        let left = limits.total.saturating_sub(start.elapsed());
+        match pieces.recv_timeout(left.min(limits.silence)) {
+            Ok(piece) => take(piece),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) if left <= limits.silence => {
+                return Some(Ended::Overdue(limits.total));
+            }
+            Err(RecvTimeoutError::Timeout) => return Some(Ended::Silent(limits.silence)),
+        }
+    }
+}
+
 /// In a thread of its own, because reading can't be given a time limit.
-fn lines(stdout: ChildStdout) -> Receiver<String> {
+fn pieces(stdout: ChildStdout) -> Receiver<Piece> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
-            if sender.send(line).is_err() {
+        let mut stdout = BufReader::new(stdout);
+        let mut bytes = Vec::new();
+        while stdout.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            let text = String::from_utf8_lossy(&bytes);
+            let piece = match text.strip_suffix('\n') {
+                Some(line) => Piece::Line(line.to_owned()),
+                None => Piece::Rest(text.into_owned()),
+            };
+            if sender.send(piece).is_err() {
                 return;
             }
+            bytes.clear();
         }
     });
     receiver
@@ -157,15 +183,11 @@ fn end(child: &mut Child, killed_for: Option<Ended>) -> Result<Ended> {
     Ok(killed_for.unwrap_or(Ended::Exited(status.code())))
 }
 
-fn kernel_log(dir: &Path) -> PathBuf {
-    dir.join("kernel.log")
-}
-
 /// The end of what the kernel and qemu itself had to say.
 pub fn last_words(dir: &Path) -> String {
     const LINES: usize = 30;
     let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).replace('\r', "");
-    let text = read(kernel_log(dir)) + &read(dir.join("qemu.log"));
+    let text = read(dir.join(KERNEL_LOG)) + &read(dir.join("qemu.log"));
     // qemu means the two cards, which are connected to each other alone.
     let lines: Vec<&str> =
         text.lines().filter(|line| !line.ends_with("not connected to host network")).collect();

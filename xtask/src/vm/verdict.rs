@@ -66,7 +66,10 @@ fn end_of_machine(ended: Ended, console: &Console) -> Option<String> {
 fn whereabouts(console: &Console) -> String {
     match (&console.release, console.suites.last()) {
         (None, _) => "before the guest was up".to_owned(),
-        (_, Some(Suite { name, end: None, .. })) => format!("in suite {name}"),
+        (_, Some(Suite { name, end: None, .. })) => match &console.unfinished {
+            Some(test) => format!("in suite {name}, test {test}"),
+            None => format!("in suite {name}"),
+        },
         (_, Some(Suite { name, .. })) => format!("after suite {name}"),
         (_, None) => "before the first suite".to_owned(),
     }
@@ -139,6 +142,15 @@ mod tests {
                 "{name}: {objections:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_test_that_hangs_is_named() {
+        let mut console = Console::default();
+        UP.lines().for_each(|line| console.line(line));
+        console.rest("test a_slow_one ... ");
+        let objections = objections(Ended::Silent(Duration::from_secs(9)), &console, &[]);
+        assert!(objections[0].ends_with("in suite guest, test a_slow_one"), "{objections:?}");
     }
 
     #[test]

@@ -1,0 +1,219 @@
+//! hs-mon on real interfaces, in network namespaces: the system's own TCP, frames made by hand, floods.
+
+#[path = "kernel_support/by_hand.rs"]
+mod by_hand;
+#[path = "kernel_support/floods.rs"]
+mod floods;
+#[path = "../../xtask/src/lab/mod.rs"]
+mod lab;
+#[path = "kernel_support/watch.rs"]
+mod watch;
+
+use std::net::SocketAddr;
+
+use lab::clients::{connect_many, connect_tally};
+use lab::netns::Netns;
+use lab::server::{Manner, Server};
+use lab::{Host, Lab};
+use serde_json::json;
+use watch::{Said, Watch};
+
+const PORT: u16 = 443;
+const OTHER_PORT: u16 = 8443;
+/// Nobody listens there.
+const CLOSED_PORT: u16 = 81;
+
+/// Each mode, and the hook that it ends up with on a veth.
+const MODES: [(&str, &str); 4] =
+    [("auto", "native XDP"), ("native", "native XDP"), ("generic", "generic XDP"), ("tc", "tc")];
+
+fn both(host: &Host, port: u16) -> [SocketAddr; 2] {
+    [host.plan.v4_at(port), host.plan.v6_at(port)]
+}
+
+fn serve(host: &Host, ports: &[u16]) -> Server {
+    let addresses: Vec<SocketAddr> = ports.iter().flat_map(|port| both(host, *port)).collect();
+    Server::start(&host.ns, &addresses, Manner::Close, None).expect("the server listens")
+}
+
+/// Connects so often to each address, and returns how often that was.
+fn connect(ns: &Netns, addresses: &[SocketAddr], times: u64) -> u64 {
+    for address in addresses {
+        assert_eq!(connect_many(ns, times, *address).expect("clients run"), times, "{address}");
+    }
+    times * addresses.len() as u64
+}
+
+/// All of them completed, in this direction, on this interface; and SYNs are those and the repeated ones.
+fn all_completed(said: &Said, number: u64, direction: &str, interface: &str) {
+    said.tells_all();
+    assert_eq!(
+        (said.totals.get("begun"), said.totals.get("completed")),
+        (number, number),
+        "{:?}",
+        said.totals
+    );
+    let mut repeated = 0;
+    for event in said.handshakes() {
+        assert_eq!(event["in_iface"], interface, "{event}");
+        assert_eq!(event["handshake"]["direction"], direction, "{event}");
+        assert!(event["handshake"]["rtt_us"]["synack"].is_u64(), "{event}");
+        assert!(event["handshake"]["rtt_us"]["ack"].is_u64(), "{event}");
+        repeated += event["handshake"]["syn_retransmits"].as_u64().expect("a number");
+    }
+    assert_eq!(said.totals.get("syn"), number + repeated, "{:?}", said.totals);
+}
+
+#[test]
+fn every_mode_counts_what_comes_in() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    for (mode, hook) in MODES {
+        let watch = Watch::start(&lab.server.ns, &format!("--iface hsm-server --mode {mode}"));
+        let number = connect(&lab.client.ns, &both(&lab.server, PORT), 50);
+        watch.wait_for_total("completed", number);
+        let said = watch.stop();
+        let attached = format!("hs-mon: watching hsm-server: ingress by {hook}, egress by tc");
+        assert_eq!(said.stderr, [attached], "--mode {mode}");
+        all_completed(&said, number, "inbound", "hsm-server");
+    }
+}
+
+#[test]
+fn every_mode_counts_what_goes_out() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    for (mode, _) in MODES {
+        let watch = Watch::start(&lab.client.ns, &format!("--iface hsm-client --mode {mode}"));
+        let number = connect(&lab.client.ns, &both(&lab.server, PORT), 20);
+        watch.wait_for_total("completed", number);
+        all_completed(&watch.stop(), number, "outbound", "hsm-client");
+    }
+}
+
+/// Three hundred one after the other, with all that a connection has after its handshake.
+#[test]
+fn hundreds_of_connections_are_counted_exactly() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let server = serve(&lab.server, &[PORT]);
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server");
+    let number = connect(&lab.client.ns, &both(&lab.server, PORT), 150);
+    watch.wait_for_total("completed", number);
+    all_completed(&watch.stop(), number, "inbound", "hsm-server");
+    assert_eq!(server.accepted(), number);
+}
+
+/// On loopback each packet passes egress and ingress, and counts once.
+#[test]
+fn loopback_counts_each_packet_once() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let addresses: [SocketAddr; 2] =
+        [([127, 0, 0, 1], PORT).into(), (std::net::Ipv6Addr::LOCALHOST, PORT).into()];
+    let _server = Server::start(&lab.server.ns, &addresses, Manner::Close, None).expect("the server listens");
+    for mode in ["auto", "generic", "tc"] {
+        let watch = Watch::start(&lab.server.ns, &format!("--iface lo --mode {mode}"));
+        let number = connect(&lab.server.ns, &addresses, 25);
+        watch.wait_for_total("completed", number);
+        let said = watch.stop();
+        all_completed(&said, number, "transit", "lo");
+        assert!(
+            said.stderr[0].contains(" only: on loopback each packet passes egress and ingress"),
+            "{:?}",
+            said.stderr
+        );
+        if mode == "auto" {
+            let tried = "hs-mon:   tried before: native XDP: the driver does not support it";
+            assert_eq!(said.stderr[1..], [tried.to_owned()]);
+        }
+    }
+}
+
+#[test]
+fn refused_connections_are_counted() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server");
+    for address in both(&lab.server, CLOSED_PORT) {
+        let tally = connect_tally(&lab.client.ns, 30, address).expect("clients run");
+        assert_eq!(tally.refused, 30, "{tally:?}");
+    }
+    watch.wait_for_total("refused", 60);
+    let said = watch.stop();
+    said.tells_all();
+    assert_eq!((said.totals.get("begun"), said.totals.get("refused")), (60, 60));
+    assert!(said.handshakes().all(|event| event["handshake"]["reason"] == "rst"));
+}
+
+/// Two interfaces, of which one sees nothing.
+#[test]
+fn two_interfaces_are_watched_at_once() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    let watch = Watch::start(&lab.server.ns, "--iface lo --iface hsm-server");
+    let number = connect(&lab.client.ns, &both(&lab.server, PORT), 10);
+    watch.wait_for_total("completed", number);
+    all_completed(&watch.stop(), number, "inbound", "hsm-server");
+}
+
+#[test]
+fn only_the_ports_that_are_named_are_watched() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT, OTHER_PORT]);
+    let watch = Watch::start(&lab.server.ns, &format!("--iface hsm-server --port {OTHER_PORT},1"));
+    connect(&lab.client.ns, &both(&lab.server, PORT), 20);
+    let number = connect(&lab.client.ns, &both(&lab.server, OTHER_PORT), 20);
+    watch.wait_for_total("completed", number);
+    let said = watch.stop();
+    all_completed(&said, number, "inbound", "hsm-server");
+    assert!(said.handshakes().all(|event| event["dest_port"] == OTHER_PORT));
+    // SYN, SYN-ACK and ACK of each of the others at the least.
+    assert!(said.totals.get("filtered") >= 3 * 40, "{:?}", said.totals);
+}
+
+#[test]
+fn only_the_kinds_that_are_named_are_written() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --only refused,stats");
+    let number = connect(&lab.client.ns, &both(&lab.server, PORT), 5);
+    connect_tally(&lab.client.ns, 5, lab.server.plan.v4_at(CLOSED_PORT)).expect("clients run");
+    watch.wait_for_total("completed", number);
+    watch.wait_for_total("refused", 5);
+    let said = watch.stop();
+    assert_eq!(said.events.len(), 5);
+    assert!(said.events.iter().all(|event| event["handshake"]["outcome"] == "refused"));
+    assert_eq!((said.totals.get("completed"), said.totals.get("refused")), (number, 5));
+}
+
+/// The client's ACKs are dropped before they leave it: XDP on the server would see them before any filter
+/// there. When they pass again, the handshake completes late.
+#[test]
+fn a_handshake_without_its_ack_is_half_open_and_may_complete_late() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    for address in both(&lab.server, PORT) {
+        let watch = Watch::start(&lab.server.ns, "--iface hsm-server --half-open-after 1s");
+        nft(
+            &lab.client.ns,
+            "add table inet lab { chain out { type filter hook output priority 0; tcp flags & (syn | ack) == ack drop; }; }",
+        );
+        connect(&lab.client.ns, &[address], 1);
+        let half_open =
+            watch.wait_for_event("half-open", |event| event["handshake"]["outcome"] == "half_open");
+        assert_eq!(half_open["handshake"]["reason"], "no_ack", "{half_open}");
+        assert_eq!(half_open["handshake"]["direction"], "inbound", "{half_open}");
+        watch.wait_for_total("half_open", 1);
+        nft(&lab.client.ns, "delete table inet lab");
+        let late = watch.wait_for_event("late", |event| event["handshake"]["outcome"] == "completed");
+        assert_eq!(late["handshake"]["flags"], json!(["late"]), "{late}");
+        assert_eq!(late["flow_id"], half_open["flow_id"]);
+        let said = watch.stop();
+        said.tells_all();
+        let totals = ["begun", "completed", "completed_late", "half_open"].map(|name| said.totals.get(name));
+        assert_eq!(totals, [1, 1, 1, 0], "{:?}", said.totals);
+    }
+}
+
+fn nft(ns: &Netns, rules: &str) {
+    let output = ns.command("nft").arg(rules).output().expect("nft runs");
+    assert!(output.status.success(), "nft {rules}: {}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,117 @@
+//! Spoofed SYN floods, with honest clients among them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::AtomicBool;
+
+use serde_json::Value;
+
+use crate::lab::Lab;
+use crate::lab::clients::Clients;
+use crate::lab::flood::Flood;
+use crate::lab::frame::Prefix;
+use crate::lab::wire::Wire;
+use crate::watch::Watch;
+use crate::{PORT, both, serve};
+
+const SYNS: u64 = 10_000;
+const RATE: u32 = 5_000;
+/// What the program may keep of a flood, in KiB.
+const GROWTH: u64 = 2 * 1024;
+
+fn flood(lab: &Lab, v6: bool, seed: u64) -> Flood {
+    let sources = if v6 {
+        Prefix::new(IpAddr::V6(Ipv6Addr::new(0x2001, 2, 0, 0xff, 0, 0, 0, 0)), 64)
+    } else {
+        Prefix::new(IpAddr::V4(Ipv4Addr::new(198, 19, 0, 0)), 16)
+    };
+    let plan = lab.server.plan;
+    let victim = if v6 { plan.v6_at(PORT) } else { plan.v4_at(PORT) };
+    Flood { sources, victim, count: SYNS, rate: RATE, seed }
+}
+
+/// Resident memory of a process, in KiB.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    line.split_whitespace().next().expect("a number").parse().expect("a number")
+}
+
+fn is_phase<'a>(phase: &'a str, id: u64) -> impl Fn(&Value) -> bool + 'a {
+    move |event| event["synflood"]["phase"] == phase && event["synflood"]["id"] == id
+}
+
+/// Sends a flood, waits until it was told from start to end, and returns how many SYNs it had.
+fn sent_and_told(lab: &Lab, watch: &Watch, flood: &Flood, id: u64) -> u64 {
+    let wire = Wire::open(&lab.client).expect("a wire");
+    let sent = flood.send(&wire, &AtomicBool::new(false)).expect("the flood is sent");
+    assert!(sent >= SYNS / 2, "the machine is too slow for a flood: {sent} SYNs");
+    let start = watch.wait_for_event("the flood starts", is_phase("start", id));
+    let end = watch.wait_for_event("the flood ends", is_phase("end", id));
+    for event in [&start, &end] {
+        assert_eq!(event["dest_ip"], flood.victim.ip().to_string(), "{event}");
+        assert_eq!(event["synflood"]["victim_port"], PORT, "{event}");
+        assert_eq!(event["alert"]["signature"], "SYN flood", "{event}");
+    }
+    assert_eq!(end["synflood"]["kind"], "spoofed", "{end}");
+    // By HyperLogLog, with a standard error of 6.5 %.
+    let sources = end["synflood"]["sources_estimate"].as_u64().expect("a number");
+    assert!((sent / 2..sent * 3 / 2).contains(&sources), "{sources} of {sent} sources: {end}");
+    sent
+}
+
+/// Two equal floods, honest clients all the while: both are told, counters are exact, every client
+/// completes, and memory does not grow.
+fn floods_are_told_and_counted(v6: bool) {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --half-open-after 1s");
+    let clients = Clients::start(&lab.client.ns, &both(&lab.server, PORT), 20.0).expect("clients run");
+    watch.wait_for_total("completed", 4);
+
+    let first = sent_and_told(&lab, &watch, &flood(&lab, v6, 1), 1);
+    let before = resident(watch.monitor.pid());
+    let second = sent_and_told(&lab, &watch, &flood(&lab, v6, 1_000_001), 2);
+    let after = resident(watch.monitor.pid());
+    assert!(after <= before + GROWTH, "{before} KiB after the first flood, {after} KiB after the second");
+
+    let tally = clients.stop().expect("clients ran");
+    assert_eq!((tally.refused, tally.failed), (0, 0), "{tally:?}");
+    watch.wait_for_total("completed", tally.connected);
+    let said = watch.stop();
+    said.tells_all();
+    let honest = tally.connected;
+    let repeated = |event: &Value| event["handshake"]["syn_retransmits"].as_u64().unwrap_or(0);
+    let repeated: u64 = said.handshakes().map(repeated).sum();
+    assert_eq!(said.totals.get("begun"), first + second + honest, "{:?}", said.totals);
+    assert_eq!(said.totals.get("syn"), first + second + honest + repeated, "{:?}", said.totals);
+    assert_eq!(said.totals.get("completed"), honest, "{:?}", said.totals);
+    assert_eq!(said.totals.get("half_open"), first + second, "{:?}", said.totals);
+    assert_eq!(said.totals.get("flows_evicted"), 0, "{:?}", said.totals);
+    assert_eq!(said.totals.get("alerts"), 2, "{:?}", said.totals);
+    let completed = said.count(|event| event["handshake"]["outcome"] == "completed");
+    assert_eq!(completed, honest, "completed handshakes are told one by one, in a flood too");
+}
+
+#[test]
+fn floods_are_told_and_counted_by_ipv4() {
+    floods_are_told_and_counted(false);
+}
+
+#[test]
+fn floods_are_told_and_counted_by_ipv6() {
+    floods_are_told_and_counted(true);
+}
+
+/// A table that is far too small: what was pushed out is counted, the oldest first, and no event is lost.
+#[test]
+fn a_flood_that_overflows_the_table_is_counted_exactly() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --max-flows 1024");
+    let sent = sent_and_told(&lab, &watch, &flood(&lab, false, 1), 1);
+    let said = watch.stop();
+    said.tells_all();
+    assert_eq!(said.totals.get("begun"), sent, "{:?}", said.totals);
+    assert_eq!(said.totals.get("half_open"), sent, "{:?}", said.totals);
+    assert!(said.totals.get("flows_evicted") > 0, "{:?}", said.totals);
+}

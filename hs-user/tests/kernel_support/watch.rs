@@ -1,0 +1,158 @@
+//! hs-mon at work in the laboratory: its JSON is read as it comes, and its totals are held to what they promise.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::monitor::{Monitor, Setup};
+use crate::lab::netns::Netns;
+
+/// For what happens at once, on a slow machine.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// The outcomes that a handshake can have.
+const OUTCOMES: [&str; 6] = ["completed", "unverified", "refused", "aborted", "half_open", "malformed"];
+
+/// The program under test.
+pub fn program() -> PathBuf {
+    std::env::var_os("HS_MON_BIN").map_or_else(|| env!("CARGO_BIN_EXE_hs-mon").into(), PathBuf::from)
+}
+
+/// The kernel's version: major and minor.
+pub fn kernel_version() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("proc is mounted");
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse().expect("a version number"));
+    let mut next = || numbers.next().expect("a version");
+    (next(), next())
+}
+
+/// Totals, by name.
+#[derive(Clone, Debug)]
+pub struct Totals(pub Value);
+
+impl Totals {
+    pub fn get(&self, name: &str) -> u64 {
+        self.0[name].as_u64().unwrap_or_else(|| panic!("no total {name} in {}", self.0))
+    }
+
+    pub fn anomaly(&self, name: &str) -> u64 {
+        self.0["anomalies"][name].as_u64().unwrap_or(0)
+    }
+
+    fn of_line(line: &str) -> Option<Totals> {
+        let line = json(line);
+        (line["event_type"] == "stats").then(|| Totals(line["stats"].clone()))
+    }
+}
+
+/// A running hs-mon that writes JSON, and its totals often.
+pub struct Watch {
+    pub monitor: Monitor,
+}
+
+/// All that it said.
+pub struct Said {
+    pub totals: Totals,
+    pub events: Vec<Value>,
+    pub stderr: Vec<String>,
+}
+
+impl Watch {
+    /// Starts it with these further arguments, separated by blanks, and waits until it watches.
+    pub fn start(ns: &Netns, args: &str) -> Watch {
+        let watch = Watch::launch(ns, args);
+        watch.monitor.wait_until_watching().expect("hs-mon watches");
+        watch
+    }
+
+    /// Starts it, and waits for nothing.
+    pub fn launch(ns: &Netns, args: &str) -> Watch {
+        let fixed = ["--format", "json", "--stats-interval", "50ms"];
+        let args: Vec<&str> = fixed.into_iter().chain(args.split_whitespace()).collect();
+        let monitor = Monitor::launch(ns, &program(), &args, Setup::default());
+        Watch { monitor: monitor.expect("hs-mon starts") }
+    }
+
+    /// Waits until the totals are as wanted.
+    pub fn wait_for(&self, what: &str, wanted: impl Fn(&Totals) -> bool) -> Totals {
+        let line = self.monitor.wait_for_line(SOON, |line| Totals::of_line(line).is_some_and(|t| wanted(&t)));
+        match line {
+            Ok(line) => Totals::of_line(&line).expect("totals, as just seen"),
+            Err(error) => {
+                let lines = self.monitor.lines();
+                let last = lines.iter().rev().find_map(|line| Totals::of_line(line));
+                panic!("{what}: {error:#}; the last totals: {last:?}")
+            }
+        }
+    }
+
+    /// Waits until this total is as large as this.
+    pub fn wait_for_total(&self, name: &str, number: u64) -> Totals {
+        self.wait_for(&format!("{name} reaches {number}"), |totals| totals.get(name) >= number)
+    }
+
+    /// Waits for an event.
+    pub fn wait_for_event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let line = self.monitor.wait_for_line(SOON, |line| wanted(&json(line)));
+        json(&line.unwrap_or_else(|error| panic!("{what}: {error:#}")))
+    }
+
+    /// Ends it by SIGINT.
+    pub fn stop(self) -> Said {
+        self.stop_by(libc::SIGINT)
+    }
+
+    /// Ends it, and sees that it ends well: status 0, valid lines, totals last, and that they add up.
+    pub fn stop_by(self, signal: i32) -> Said {
+        let finished = self.monitor.stop(signal).expect("hs-mon ends");
+        assert_eq!(finished.status.code(), Some(0), "{:?}", finished.stderr);
+        let (last, before) = finished.stdout.split_last().expect("there are totals at the end");
+        let totals = Totals::of_line(last).unwrap_or_else(|| panic!("the last line is no totals: {last}"));
+        let events: Vec<Value> = before.iter().map(|line| json(line)).collect();
+        let events = events.into_iter().filter(|event| event["event_type"] != "stats").collect();
+        let said = Said { totals, events, stderr: finished.stderr };
+        said.add_up();
+        said
+    }
+}
+
+impl Said {
+    /// What holds of totals and events, whatever happened.
+    fn add_up(&self) {
+        let ended: u64 = OUTCOMES.iter().map(|outcome| self.totals.get(outcome)).sum();
+        assert_eq!(self.totals.get("begun"), ended, "every handshake has one outcome: {:?}", self.totals);
+        assert_eq!(self.totals.get("in_progress"), 0, "{:?}", self.totals);
+        assert_eq!(self.totals.get("events_lost"), 0, "{:?}", self.totals);
+        assert_eq!(self.totals.get("flows_contended"), 0, "{:?}", self.totals);
+    }
+
+    /// Without `--only`: each event that was due was written, or left out and counted.
+    pub fn tells_all(&self) {
+        let told = self.count(|event| event["event_type"] != "alert");
+        let due = self.totals.get("events_produced");
+        assert_eq!(told + self.totals.get("events_suppressed"), due, "{:?}", self.totals);
+        if self.totals.get("events_suppressed") == 0 {
+            for outcome in OUTCOMES {
+                // One that completes late was told before under another outcome.
+                let told = self.count(|event| event["handshake"]["outcome"] == outcome);
+                let late = if outcome == "completed" { 0 } else { self.totals.get("completed_late") };
+                let total = self.totals.get(outcome);
+                assert!((total..=total + late).contains(&told), "{outcome}: {told}, {:?}", self.totals);
+            }
+        }
+    }
+
+    pub fn count(&self, wanted: impl Fn(&Value) -> bool) -> u64 {
+        self.events.iter().filter(|event| wanted(event)).count() as u64
+    }
+
+    pub fn handshakes(&self) -> impl Iterator<Item = &Value> {
+        self.events.iter().filter(|event| event["event_type"] == "handshake")
+    }
+}
+
+/// A line as JSON.
+pub fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON: {error}: {line}"))
+}
