@@ -1,6 +1,7 @@
 //! The tracker in ordinary memory: what `replay`, the tests and the fuzzers stand on.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use crate::flow::{Flow, FlowKey};
 use crate::handshake::Expiry;
@@ -107,7 +108,8 @@ struct Memory {
     head: u64,
     swept: u64,
     last_eviction_ns: u64,
-    victims: HashMap<VictimKey, Victim>,
+    /// In an order that is the same each time: it decides which of them gives way.
+    victims: HashMap<VictimKey, Victim, BuildHasherDefault<DefaultHasher>>,
     events: Vec<Event>,
 }
 
@@ -124,7 +126,7 @@ impl Memory {
             head: 0,
             swept: 0,
             last_eviction_ns: 0,
-            victims: HashMap::new(),
+            victims: HashMap::default(),
             events: Vec::new(),
         }
     }

@@ -257,11 +257,7 @@ fn advance<H: Host>(host: &mut H, scratch: &mut Scratch, entry: H::Entry) -> Adv
     if scratch.transition.changed && !host.write(entry, &scratch.after) {
         return Advance::Contended;
     }
-    if scratch.transition.changed || !is_plain(segment) {
-        Advance::Changed
-    } else {
-        Advance::Idle
-    }
+    if scratch.transition.changed || !is_plain(segment) { Advance::Changed } else { Advance::Idle }
 }
 
 /// A SYN of a flow that is not in the store.

@@ -93,8 +93,8 @@ pub fn hs_replay(ctx: XdpContext) -> u32 {
 /// run of an XDP program may patch the kernel's XDP dispatcher, which takes milliseconds.
 #[classifier]
 pub fn hs_sweep(_ctx: TcContext) -> i32 {
-    let more = Kernel::for_sweeps()
-        .is_some_and(|(mut kernel, scratch)| store::sweep_one(&mut kernel, scratch));
+    let more =
+        Kernel::for_sweeps().is_some_and(|(mut kernel, scratch)| store::sweep_one(&mut kernel, scratch));
     i32::from(more)
 }
 
