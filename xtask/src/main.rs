@@ -7,6 +7,7 @@ mod cache;
 mod cargo;
 mod demo;
 mod deny;
+mod fuzz;
 mod install;
 mod kernel_tests;
 mod lab;
@@ -72,6 +73,12 @@ enum Task {
     },
     /// Run the kernel tests on other kernels, each in a virtual machine; needs no root.
     Vm(vm::Options),
+    /// Fuzz the packet parser and the engine, guided by coverage.
+    Fuzz {
+        /// Seconds for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Show hs-mon at work in a laboratory on this machine: honest clients, broken ones, and a SYN flood.
     Demo(demo::Args),
 }
@@ -84,6 +91,7 @@ fn main() -> ExitCode {
         Task::Install { prefix } => install::command(&prefix).map(|()| ExitCode::SUCCESS),
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
         Task::Vm(options) => vm::command(&options),
+        Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::command(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -183,13 +183,35 @@ fn end(child: &mut Child, killed_for: Option<Ended>) -> Result<Ended> {
     Ok(killed_for.unwrap_or(Ended::Exited(status.code())))
 }
 
-/// The end of what the kernel and qemu itself had to say.
+/// The end of what the kernel and qemu itself had to say, from the kernel's trouble on if it had any.
 pub fn last_words(dir: &Path) -> String {
+    let read = |name: &str| fs::read(dir.join(name)).unwrap_or_default();
+    let text = [read(KERNEL_LOG), b"\n".to_vec(), read("qemu.log")].concat();
+    end_of_log(&String::from_utf8_lossy(&text).replace('\r', ""))
+}
+
+fn end_of_log(text: &str) -> String {
     const LINES: usize = 30;
-    let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).replace('\r', "");
-    let text = read(dir.join(KERNEL_LOG)) + &read(dir.join("qemu.log"));
+    const TROUBLE: [&str; 4] = ["Kernel panic", "BUG: ", "Oops: ", "WARNING: CPU"];
     // qemu means the two cards, which are connected to each other alone.
-    let lines: Vec<&str> =
-        text.lines().filter(|line| !line.ends_with("not connected to host network")).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    let said = |line: &&str| !line.is_empty() && !line.ends_with("not connected to host network");
+    let lines: Vec<&str> = text.lines().filter(said).collect();
+    let trouble = lines.iter().position(|line| TROUBLE.iter().any(|word| line.contains(word)));
+    let start = lines.len().saturating_sub(LINES);
+    lines[trouble.unwrap_or(start).min(start)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_log_begins_with_the_trouble() {
+        let quiet: Vec<String> = (0..100).map(|number| format!("line {number}")).collect();
+        assert_eq!(end_of_log(&quiet.join("\n")).lines().count(), 30);
+        let mut panicked = quiet;
+        panicked[20] = "[    4.1] Kernel panic - not syncing".to_owned();
+        assert!(end_of_log(&panicked.join("\n")).starts_with("[    4.1] Kernel panic"));
+        assert_eq!(end_of_log(""), "");
+    }
 }
