@@ -11,11 +11,11 @@ mod watch;
 
 use std::net::SocketAddr;
 
-use lab::clients::{connect_many, connect_tally};
+use lab::clients::{Clients, connect_many, connect_tally};
 use lab::netns::Netns;
 use lab::server::{Manner, Server};
 use lab::{Host, Lab};
-use serde_json::json;
+use serde_json::{Value, json};
 use watch::{Said, Watch};
 
 const PORT: u16 = 443;
@@ -141,6 +141,70 @@ fn refused_connections_are_counted() {
     said.tells_all();
     assert_eq!((said.totals.get("begun"), said.totals.get("refused")), (60, 60));
     assert!(said.handshakes().all(|event| event["handshake"]["reason"] == "rst"));
+}
+
+/// Whoever connects while hs-mon attaches is seen whole or not at all: no handshake stays open, no flood is
+/// told, and nobody is warned of a one-sided view, because one hook came before the other.
+#[test]
+fn a_watch_that_begins_amid_traffic_tells_nothing_that_is_not_so() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    let _clients = Clients::start(&lab.client.ns, &both(&lab.server, PORT), 2_000.0).expect("clients run");
+    for host in [&lab.server, &lab.client] {
+        for mode in ["native", "tc"] {
+            let interface = host.plan.interface;
+            let watch = Watch::start(&host.ns, &format!("--iface {interface} --mode {mode}"));
+            watch.wait_for_total("completed", 200);
+            let said = watch.stop();
+            let is_completed = |event: &&Value| event["handshake"]["outcome"] == "completed";
+            let others: Vec<&Value> = said.events.iter().filter(|event| !is_completed(event)).collect();
+            // They come one at a time, so one is under way at the end.
+            assert!(
+                others.len() <= 1,
+                "{interface}, --mode {mode}: {} events, such as {}; {:?}",
+                others.len(),
+                others[0],
+                said.totals
+            );
+            assert_eq!(said.stderr.len(), 1, "no warning: {:?}", said.stderr);
+        }
+    }
+}
+
+/// What the kernel side logs is handed on.
+#[test]
+fn debug_messages_come_from_the_kernel_side() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let _server = serve(&lab.server, &[PORT]);
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server -vv");
+    connect(&lab.client.ns, &[lab.server.plan.v4_at(PORT)], 1);
+    watch.wait_for_message("hs-mon: DEBUG: event kind=1 outcome=1");
+    watch.stop();
+}
+
+/// A device without link-layer header: XDP can't be had there, tc can.
+#[test]
+fn a_device_without_ethernet_is_watched_by_tc() {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let ns = &lab.client.ns;
+    for command in
+        ["tuntap add dev hsm-tun mode tun", "link set hsm-tun up", "route add 203.0.113.0/24 dev hsm-tun"]
+    {
+        ns.ip(command).expect("a tun device");
+    }
+    let watch = Watch::start(ns, "--iface hsm-tun --half-open-after 1h");
+    // Nobody is at the other end.
+    let connecting =
+        ns.spawn(|| std::net::TcpStream::connect_timeout(&([203, 0, 113, 9], PORT).into(), watch::SOON));
+    watch.wait_for_total("begun", 1);
+    let said = watch.stop();
+    assert_eq!(said.stderr, ["hs-mon: watching hsm-tun: ingress by tc, egress by tc"]);
+    let handshake = said.handshakes().next().expect("a handshake");
+    assert_eq!(handshake["handshake"]["direction"], "outbound", "{handshake}");
+    assert_eq!(handshake["dest_ip"], "203.0.113.9", "{handshake}");
+    // It fails at once when its device goes.
+    ns.ip("link delete hsm-tun").expect("the device goes");
+    drop(connecting);
 }
 
 /// Two interfaces, of which one sees nothing.

@@ -4,6 +4,9 @@
 mod anomalies;
 #[path = "kernel_support/bench.rs"]
 mod bench;
+#[allow(dead_code, reason = "it builds more than is needed here")]
+#[path = "capture/build.rs"]
+mod build;
 #[path = "kernel_support/case.rs"]
 mod case;
 #[path = "kernel_support/frame.rs"]
@@ -21,11 +24,14 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use aya_log::EbpfLogger;
 use bench::{Bench, Program, TC_EGRESS, TC_EGRESS_L3, TC_INGRESS, TC_INGRESS_L3, Way};
+use build::LITTLE;
 use case::Case;
 use frame::{A, ACK, B, Envelope, SYN, i, r};
 use hs_common::parse::Link;
 use hs_common::{Anomaly, Config, Unparsed};
+use hs_mon::kernel::{Kernel, Options};
 use proptest::test_runner::{Config as Cases, TestRunner};
 use twins::Twins;
 
@@ -140,26 +146,40 @@ fn a_jumbo_frame_completes_a_handshake() {
     bench.play(&way, &case, 0);
 }
 
+const PROGRAMS: [&str; 7] = [
+    "hs_xdp",
+    "hs_tc_ingress",
+    "hs_tc_egress",
+    "hs_tc_ingress_l3",
+    "hs_tc_egress_l3",
+    "hs_replay",
+    "hs_sweep",
+];
+
 /// What the verifier had to do, for the eye and for `cargo xtask vm`, which has limits for it.
 #[test]
 fn the_verifier_takes_every_program() {
-    let programs = [
-        "hs_xdp",
-        "hs_tc_ingress",
-        "hs_tc_egress",
-        "hs_tc_ingress_l3",
-        "hs_tc_egress_l3",
-        "hs_replay",
-        "hs_sweep",
-    ];
     let mut bench = Bench::new(Config::DEFAULT, false);
-    for program in programs {
+    for program in PROGRAMS {
         let instructions =
             bench.kernel.verify(program).unwrap_or_else(|error| panic!("{program}: {error:#}"));
         let instructions =
             instructions.expect("Linux 5.16 and later tell how many instructions were verified");
         println!("verifier {program} insns={instructions}");
         assert!((1..1_000_000).contains(&instructions), "{program}");
+    }
+}
+
+/// Logging is code that the verifier sees only when it is on, and every filter is.
+#[test]
+fn the_verifier_takes_every_program_with_logging_and_all_options() {
+    let config = Config { vlan_aware: 1, thin_events: 1, ports_used: 8, ports: [1; 8], ..Config::DEFAULT };
+    let options = Options { config, replaying: false, log_level: log::Level::Debug as u8 };
+    let mut kernel = Kernel::load(&options).expect("the kernel takes the object (root is needed)");
+    // Before the programs load: they refer to its map.
+    let _log = EbpfLogger::init_with_logger(kernel.ebpf_mut(), log::logger()).expect("there is a log");
+    for program in PROGRAMS {
+        kernel.verify(program).unwrap_or_else(|error| panic!("{program}: {error:#}"));
     }
 }
 
@@ -225,4 +245,34 @@ fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
     });
     result.unwrap_or_else(|error| panic!("{error}"));
     println!("{} random sequences", played.get());
+}
+
+/// The same as a program: both engines on a capture give the same lines.
+#[test]
+fn replay_by_both_engines_gives_the_same_lines() {
+    let mut capture = LITTLE.pcap_header(0xa1b2_c3d4, 1);
+    let tables = [handshakes::completing(), handshakes::failing(), anomalies::all(), unparsed::all()];
+    for (number, case) in tables.iter().flatten().enumerate() {
+        for packet in &case.packets {
+            let frame = packet.frame(case.envelope, 20_000 + number as u16).ethernet();
+            capture.extend(LITTLE.pcap_packet(1_700_000_000 + number as u32, 0, &frame, frame.len() as u32));
+        }
+    }
+    let file = std::env::temp_dir().join(format!("hs-mon-{}.pcap", std::process::id()));
+    std::fs::write(&file, &capture).expect("a capture");
+    let program = std::env::var_os("HS_MON_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_hs-mon").into());
+    let [native, kernel] = ["native", "kernel"].map(|engine| {
+        let mut command = std::process::Command::new(&program);
+        command.args(["replay", "--format", "json", "--engine", engine]).arg(&file);
+        let output = command.output().expect("hs-mon runs");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "--engine {engine}");
+        assert_eq!(output.status.code(), Some(0), "--engine {engine}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    });
+    std::fs::remove_file(&file).expect("the capture can be removed");
+    assert!(native.lines().count() > 100, "{native}");
+    for (number, (native, kernel)) in native.lines().zip(kernel.lines()).enumerate() {
+        assert_eq!(kernel, native, "line {number}");
+    }
+    assert_eq!(native.lines().count(), kernel.lines().count());
 }

@@ -1,6 +1,9 @@
 //! hs-mon at work in the laboratory: its JSON is read as it comes, and its totals are held to what they promise.
 
+#![allow(dead_code, reason = "its users include all of it, and none of them uses all of it")]
+
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,14 +22,6 @@ pub fn program() -> PathBuf {
     std::env::var_os("HS_MON_BIN").map_or_else(|| env!("CARGO_BIN_EXE_hs-mon").into(), PathBuf::from)
 }
 
-/// The kernel's version: major and minor.
-pub fn kernel_version() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("proc is mounted");
-    let mut numbers = release.split(['.', '-']).map(|number| number.parse().expect("a version number"));
-    let mut next = || numbers.next().expect("a version");
-    (next(), next())
-}
-
 /// Totals, by name.
 #[derive(Clone, Debug)]
 pub struct Totals(pub Value);
@@ -34,10 +29,6 @@ pub struct Totals(pub Value);
 impl Totals {
     pub fn get(&self, name: &str) -> u64 {
         self.0[name].as_u64().unwrap_or_else(|| panic!("no total {name} in {}", self.0))
-    }
-
-    pub fn anomaly(&self, name: &str) -> u64 {
-        self.0["anomalies"][name].as_u64().unwrap_or(0)
     }
 
     fn of_line(line: &str) -> Option<Totals> {
@@ -49,6 +40,7 @@ impl Totals {
 /// A running hs-mon that writes JSON, and its totals often.
 pub struct Watch {
     pub monitor: Monitor,
+    stderr: Receiver<String>,
 }
 
 /// All that it said.
@@ -59,10 +51,12 @@ pub struct Said {
 }
 
 impl Watch {
-    /// Starts it with these further arguments, separated by blanks, and waits until it watches.
+    /// Starts it with these further arguments, separated by blanks, and waits until it watches all interfaces.
     pub fn start(ns: &Netns, args: &str) -> Watch {
         let watch = Watch::launch(ns, args);
-        watch.monitor.wait_until_watching().expect("hs-mon watches");
+        for _ in 0..args.matches("--iface").count() {
+            watch.wait_for_message("hs-mon: watching ");
+        }
         watch
     }
 
@@ -70,8 +64,24 @@ impl Watch {
     pub fn launch(ns: &Netns, args: &str) -> Watch {
         let fixed = ["--format", "json", "--stats-interval", "50ms"];
         let args: Vec<&str> = fixed.into_iter().chain(args.split_whitespace()).collect();
-        let monitor = Monitor::launch(ns, &program(), &args, Setup::default());
-        Watch { monitor: monitor.expect("hs-mon starts") }
+        let (heard, stderr) = mpsc::channel();
+        // Nobody hears it any more when the watch has ended.
+        let listener = move |line: &str| drop(heard.send(line.to_owned()));
+        let setup = Setup { stderr: Some(Box::new(listener)), ..Setup::default() };
+        let monitor = Monitor::launch(ns, &program(), &args, setup).expect("hs-mon starts");
+        Watch { monitor, stderr }
+    }
+
+    /// The next line of standard error with this in it.
+    pub fn wait_for_message(&self, part: &str) -> String {
+        let mut before = Vec::new();
+        loop {
+            match self.stderr.recv_timeout(SOON) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(line) => before.push(line),
+                Err(why) => panic!("{why} for {part:?} on standard error; there was {before:?}"),
+            }
+        }
     }
 
     /// Waits until the totals are as wanted.

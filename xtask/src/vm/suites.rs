@@ -13,6 +13,9 @@ use crate::{cargo, shell};
 /// Named although it is the host's own, so that the flags do not reach build scripts and macros.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const GUEST_INIT: &str = "guest-init";
+/// What reads the kernel's own types at every load of a program: not optimised, and in an emulated machine,
+/// that takes seconds. Optimising everything would make the build slow instead.
+const OPTIMISED: [&str; 3] = ["aya", "aya-obj", "object"];
 /// The suite that checks the guest itself, before others rely on it.
 pub const GUEST_SUITE: &str = "guest";
 
@@ -79,6 +82,9 @@ fn build(targets: &[&str]) -> Result<Vec<cargo::Executable>> {
     if !targets.is_empty() {
         build.args(["--package", "hs-user", "--features", KERNEL_TESTS_FEATURE]);
         build.args(targets.iter().flat_map(|target| ["--test", target]));
+    }
+    for package in OPTIMISED {
+        build.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=2"));
     }
     build.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     build.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_STRIP", "symbols");

@@ -1,0 +1,279 @@
+//! What goes wrong around hs-mon: no privilege, no such interface, others at the same hook, signals, interfaces
+//! that go down or away.
+
+#[path = "../../xtask/src/lab/mod.rs"]
+mod lab;
+#[path = "kernel_support/objects.rs"]
+mod objects;
+#[path = "kernel_support/watch.rs"]
+mod watch;
+
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use lab::Lab;
+use lab::clients::connect_many;
+use lab::server::{Manner, Server};
+use objects::Objects;
+use watch::{SOON, Watch, program};
+
+const PORT: u16 = 443;
+
+fn lab() -> (Lab, Server) {
+    let lab = Lab::pair().expect("a laboratory (root is needed)");
+    let server = Server::start(&lab.server.ns, &[lab.server.plan.v4_at(PORT)], Manner::Close, None);
+    (lab, server.expect("the server listens"))
+}
+
+fn connect(lab: &Lab, times: u64) {
+    let connected = connect_many(&lab.client.ns, times, lab.server.plan.v4_at(PORT));
+    assert_eq!(connected.expect("clients run"), times);
+}
+
+/// Links by tcx, which go with the process, came with Linux 6.6.
+fn has_tcx() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("proc is mounted");
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(6))
+}
+
+/// Waits until it is so.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < SOON, "{what} has not come true");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Runs it to its end, which must come by itself.
+fn run_in(lab: &Lab, args: &str) -> Output {
+    let mut command = lab.server.ns.command(program());
+    command.args(args.split_whitespace()).output().expect("hs-mon runs")
+}
+
+/// It failed as it should: status 1, nothing on standard output, one error with all of this in it.
+fn failed(output: &Output, parts: &[&str]) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    let error = stderr.lines().last().expect("it says why");
+    assert!(error.starts_with("hs-mon: error: "), "{stderr}");
+    assert_eq!(stderr.matches("error: ").count(), 1, "one error: {stderr}");
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+}
+
+#[test]
+fn an_unknown_interface_is_answered_with_those_there_are() {
+    let (lab, _server) = lab();
+    let expected = ["no such interface: nope0; there are: hsm-server, lo"];
+    failed(&run_in(&lab, "--iface nope0"), &expected);
+    // The good one is not attached to either.
+    failed(&run_in(&lab, "--iface hsm-server --iface nope0"), &expected);
+}
+
+#[test]
+fn a_mode_that_the_driver_lacks_is_an_error() {
+    let (lab, _server) = lab();
+    let why = "can't attach to lo by native XDP: the driver does not support it";
+    failed(&run_in(&lab, "--iface lo --mode native"), &[why]);
+}
+
+#[test]
+fn a_user_without_privilege_is_told_what_to_do() {
+    // Where everybody may go: the build directory may be root's own.
+    let copy = env::temp_dir().join(format!("hs-mon-{}", std::process::id()));
+    fs::copy(program(), &copy).expect("the program can be copied");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("the copy may be run by all");
+    for args in [&["--iface", "lo"][..], &["--iface", "lo", "--mode", "tc"]] {
+        let output = Command::new(&copy).args(args).current_dir("/").uid(65_534).gid(65_534).output();
+        failed(&output.expect("hs-mon runs"), &["root", "CAP_BPF", "try sudo"]);
+    }
+    fs::remove_file(&copy).expect("the copy can be removed");
+}
+
+/// The first holds the XDP hook. The second says so, names the program, and takes tc.
+#[test]
+fn two_on_one_interface_both_see_everything() {
+    let (lab, _server) = lab();
+    let first = Watch::start(&lab.server.ns, "--iface hsm-server --mode native");
+    let held = "hsm-server is held by the XDP program `hs_xdp` (id ";
+    for mode in ["native", "generic"] {
+        let output = run_in(&lab, &format!("--iface hsm-server --mode {mode}"));
+        failed(&output, &["can't attach to hsm-server by ", held, "--mode tc"]);
+    }
+    if !has_tcx() {
+        // Before Linux 6.6 both would have their egress filter under one name, and the second replaces it.
+        return two_without_tcx(&lab, first);
+    }
+    let second = Watch::start(&lab.server.ns, "--iface hsm-server");
+    connect(&lab, 20);
+    for (watch, ingress) in [(first, "native XDP"), (second, "tc")] {
+        watch.wait_for_total("completed", 20);
+        let said = watch.stop();
+        assert_eq!(said.totals.get("begun"), 20, "{:?}", said.totals);
+        let attached = format!("hs-mon: watching hsm-server: ingress by {ingress}, egress by tc");
+        assert_eq!(said.stderr[0], attached);
+        let tried = said.stderr.iter().filter(|line| line.starts_with("hs-mon:   tried before: "));
+        let expected = if ingress == "tc" { 2 } else { 0 };
+        assert_eq!(tried.filter(|line| line.contains(held)).count(), expected, "{:?}", said.stderr);
+    }
+}
+
+/// The newer one sees everything; the older one has lost its egress.
+fn two_without_tcx(lab: &Lab, first: Watch) {
+    let second = Watch::start(&lab.server.ns, "--iface hsm-server");
+    connect(lab, 20);
+    second.wait_for_total("completed", 20);
+    assert_eq!(second.stop().totals.get("begun"), 20);
+    assert_eq!(first.stop().totals.get("synack"), 0);
+}
+
+/// Whatever ends it, nothing of it stays in the kernel, and the next one starts as the first did. Without tcx,
+/// filters stay after SIGKILL: they hang on a qdisc. The next start replaces them.
+#[test]
+fn nothing_stays_behind() {
+    let (lab, _server) = lab();
+    let egress_filters = || {
+        let output =
+            lab.server.ns.command("tc").args(["filter", "show", "dev", "hsm-server", "egress"]).output();
+        String::from_utf8_lossy(&output.expect("tc runs").stdout).matches("hs_tc_egress").count()
+    };
+    for (number, mode) in ["native", "generic", "tc"].iter().enumerate() {
+        let args = format!("--iface hsm-server --mode {mode}");
+        let watch = Watch::start(&lab.server.ns, &args);
+        assert_eq!(egress_filters(), usize::from(!has_tcx()), "--mode {mode}, start {number}");
+        let objects = Objects::of(watch.monitor.pid());
+        watch.monitor.signal(libc::SIGKILL).expect("it is there to be killed");
+        let finished = watch.monitor.wait(SOON).expect("it ends");
+        assert_eq!(finished.status.code(), None, "a signal ended it");
+        if has_tcx() {
+            wait_until("all programs, maps and links are gone", || objects.left().is_empty());
+        } else {
+            wait_until("all links are gone", || objects.left_links().is_empty());
+        }
+
+        let watch = Watch::start(&lab.server.ns, &args);
+        connect(&lab, 10);
+        watch.wait_for_total("completed", 10);
+        let objects = Objects::of(watch.monitor.pid());
+        let said = watch.stop();
+        assert_eq!((said.totals.get("begun"), said.totals.get("completed")), (10, 10), "{:?}", said.totals);
+        wait_until("all programs, maps and links are gone", || objects.left().is_empty());
+        assert_eq!(egress_filters(), 0, "--mode {mode}");
+    }
+}
+
+#[test]
+fn signals_and_the_duration_end_it_with_its_totals() {
+    let (lab, _server) = lab();
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let watch = Watch::start(&lab.server.ns, "--iface hsm-server");
+        connect(&lab, 3);
+        watch.wait_for_total("completed", 3);
+        assert_eq!(watch.stop_by(signal).totals.get("completed"), 3);
+    }
+    let output = run_in(&lab, "--iface hsm-server --duration 200ms --format json -q");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "-q is quiet");
+    let last = String::from_utf8_lossy(&output.stdout).lines().last().map(watch::json);
+    assert_eq!(last.expect("totals")["event_type"], "stats");
+}
+
+/// A handshake under way when it ends is half-open, by shutdown.
+#[test]
+fn the_end_is_an_outcome_too() {
+    let (lab, _server) = lab();
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --half-open-after 1h");
+    let wire = lab::wire::Wire::open(&lab.client).expect("a wire");
+    // A source that nobody has, so that the SYN-ACK stays unanswered.
+    let syn = lab::frame::Segment::syn(([198, 19, 0, 9], 4000).into(), lab.server.plan.v4_at(PORT), 7);
+    wire.send(&syn).expect("the SYN is sent");
+    watch.wait_for_total("synack", 1);
+    let said = watch.stop();
+    let handshake = &said.handshakes().next().expect("a handshake")["handshake"];
+    assert_eq!((&handshake["outcome"], &handshake["reason"]), (&"half_open".into(), &"shutdown".into()));
+}
+
+/// Ends with the status of `child`, which must end by itself.
+fn status_of(child: &mut Child) -> Option<i32> {
+    wait_until("hs-mon ends", || is_over(child.id()));
+    child.wait().expect("hs-mon ended").code()
+}
+
+/// A zombie is over.
+fn is_over(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
+/// Whoever read us has enough: `hs-mon … | head`.
+#[test]
+fn a_closed_pipe_ends_it_quietly() {
+    let (lab, _server) = lab();
+    for format in ["text", "json"] {
+        let mut command = lab.server.ns.command(program());
+        command.args(["--iface", "hsm-server", "--quiet", "--stats-interval", "50ms", "--format", format]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hs-mon starts");
+        drop(child.stdout.take());
+        assert_eq!(status_of(&mut child), Some(0), "{format}");
+        let stderr = child.wait_with_output().expect("hs-mon ended").stderr;
+        assert_eq!(String::from_utf8_lossy(&stderr), "", "{format}");
+    }
+}
+
+#[test]
+fn an_interface_may_go_down_and_come_up() {
+    let (lab, _server) = lab();
+    for mode in ["native", "tc"] {
+        let watch = Watch::start(&lab.server.ns, &format!("--iface hsm-server --mode {mode}"));
+        connect(&lab, 5);
+        lab.server.ns.ip("link set hsm-server down").expect("it goes down");
+        let answer = lab.client.ns.enter(|| {
+            TcpStream::connect_timeout(&lab.server.plan.v4_at(PORT), Duration::from_millis(300)).is_ok()
+        });
+        assert!(!answer.expect("the namespace is there"), "nothing passes while it is down");
+        lab.server.ns.ip("link set hsm-server up").expect("it comes up");
+        wait_until("the network is back", || {
+            connect_many(&lab.client.ns, 1, lab.server.plan.v4_at(PORT)).is_ok_and(|made| made == 1)
+        });
+        connect(&lab, 5);
+        watch.wait_for_total("completed", 11);
+        watch.stop();
+    }
+}
+
+/// The processor time of a process, in seconds.
+fn processor_time(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in brackets");
+    let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks"));
+    ticks.sum::<f64>() / 100.0
+}
+
+/// It goes on, at rest, tells what it saw, and ends well.
+#[test]
+fn an_interface_may_go_away() {
+    for mode in ["native", "generic", "tc"] {
+        let (lab, _server) = lab();
+        let watch = Watch::start(&lab.server.ns, &format!("--iface hsm-server --mode {mode}"));
+        connect(&lab, 5);
+        watch.wait_for_total("completed", 5);
+        // The other end goes with it.
+        lab.client.ns.ip("link delete hsm-client").expect("it goes away");
+        let lines = watch.monitor.lines().len();
+        let (pid, start) = (watch.monitor.pid(), Instant::now());
+        let before = processor_time(pid);
+        wait_until("totals are still told", || watch.monitor.lines().len() > lines + 20);
+        let share = (processor_time(pid) - before) / start.elapsed().as_secs_f64();
+        assert!(share < 0.5, "--mode {mode}: {:.0} % of a processor with nothing to do", share * 100.0);
+        let said = watch.stop();
+        assert_eq!((said.totals.get("begun"), said.totals.get("completed")), (5, 5), "{:?}", said.totals);
+    }
+}
