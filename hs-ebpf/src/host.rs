@@ -35,7 +35,7 @@ impl Kernel {
         let cpu = CPUS.get_ptr_mut(role as u32)?;
         // SAFETY: the memory is this CPU's, and of this role's runs only one is under way on it, see
         // `Role`. `Kernel` itself touches the other fields only.
-        let scratch = unsafe { &mut *(&raw mut (*cpu).scratch) };
+        let scratch = unsafe { &mut (*cpu).scratch };
         Some((Kernel { cpu }, scratch))
     }
 }

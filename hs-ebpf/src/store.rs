@@ -96,7 +96,8 @@ fn lock(entry: *mut Versioned, seen: u64) -> bool {
 pub fn insert(key: &FlowKey, flow: &mut Versioned) -> bool {
     // SAFETY: a helper without arguments.
     flow.version = unsafe { bpf_ktime_get_ns() } << 1;
-    FLOWS.insert(key, &*flow, u64::from(BPF_NOEXIST)).is_ok()
+    let flow: &Versioned = flow;
+    FLOWS.insert(key, flow, u64::from(BPF_NOEXIST)).is_ok()
 }
 
 /// Removes a flow. Its version stays odd, so whoever still holds the entry can't change it.

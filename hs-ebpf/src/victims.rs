@@ -33,8 +33,9 @@ fn introduce(key: &VictimKey, tally: &Tally) -> Option<*mut Victim> {
     if !matches!(tally, Tally::Syn { .. }) {
         return None;
     }
+    let empty: &Victim = &EMPTY;
     // Another CPU may have been faster; then its entry is the one.
-    let _ = VICTIMS.insert(key, &EMPTY, 0);
+    let _ = VICTIMS.insert(key, empty, 0);
     VICTIMS.get_ptr_mut(key)
 }
 

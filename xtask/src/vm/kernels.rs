@@ -13,6 +13,7 @@ use crate::privilege::{self, Privilege};
 use crate::shell;
 
 /// A build that the tests are known to pass on.
+#[derive(Debug)]
 pub struct Pinned {
     /// What it is called on the command line.
     pub series: &'static str,
@@ -42,7 +43,7 @@ pub const PINNED: &[Pinned] = &[
 ];
 
 /// A kernel as it is asked for.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Choice {
     /// One of the table.
     Pinned(&'static Pinned),
@@ -77,7 +78,11 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pinned(pinned) => f.write_str(pinned.series),
-            Self::Path(path) => write!(f, "{}", path.file_name().unwrap_or(path.as_os_str()).display()),
+            Self::Path(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                let name = name.split('_').next().unwrap_or_default();
+                f.write_str(name.strip_prefix("linux-image-").unwrap_or(name))
+            }
         }
     }
 }
@@ -172,5 +177,19 @@ impl Entry {
             archive::publish(&self.0, |scratch| unpack::unpack(&fetch(scratch)?, scratch))?;
         }
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_named_by_series_or_by_path() {
+        assert_eq!("6.1".parse::<Choice>().expect("in the table").to_string(), "6.1");
+        assert!("6.2".parse::<Choice>().expect_err("neither").contains("6.1, 6.12"));
+        let deb = Choice::Path(PathBuf::from("/d/linux-image-6.12.117+deb12-cloud-amd64_6.12_amd64.deb"));
+        assert_eq!(deb.to_string(), "6.12.117+deb12-cloud-amd64");
+        assert_eq!(Choice::Path(PathBuf::from("/d/bzImage")).to_string(), "bzImage");
     }
 }

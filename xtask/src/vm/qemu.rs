@@ -98,8 +98,8 @@ impl Machine {
 
     fn take(&self, piece: &Piece, start: Instant, mut log: &File, run: &mut Run) {
         let (Piece::Line(text) | Piece::Rest(text)) = piece;
-        // A log that can't be written is no reason to leave a machine alone.
-        writeln!(log, "{text}").ok();
+        // The seconds tell which tests are slow. A log that can't be written is no reason to stop here.
+        writeln!(log, "{:6.1} {text}", start.elapsed().as_secs_f32()).ok();
         if self.shown && !text.is_empty() {
             println!("{:>5} | {text}", self.label);
         }

@@ -43,6 +43,8 @@ pub fn all(context: &Context, arguments: &[String]) -> Result<(Contents, Vec<Sui
             suites.push(of_tests(program, &package, arguments));
         }
     }
+    // cargo tells of them in the order in which they happen to be ready.
+    suites[1..].sort_by(|one, other| one.name.cmp(&other.name));
     Ok((Contents { init: init.context("cargo built no guest-init")?, files }, suites))
 }
 
