@@ -427,7 +427,8 @@ fn deliver<H: Host>(host: &mut H, scratch: &mut Scratch, within_budget: bool) {
     }
 }
 
-#[inline(always)]
+/// Not inlined: its working registers would stay on the stack below the rest of the chain of calls.
+#[inline(never)]
 fn handshake_event(event: &mut Event, key: &FlowKey, flow: &Flow, transition: &Transition, now_ns: u64) {
     let ((src, src_port), (dst, dst_port)) = key.endpoints(flow.initiator());
     let malformed = transition.reason == Reason::FirstAnomaly.code();
