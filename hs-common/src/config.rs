@@ -16,8 +16,9 @@ pub const MAX_PORTS: usize = 8;
 pub struct Config {
     /// A handshake without an outcome is half-open after this, counted from its first SYN, in nanoseconds.
     pub half_open_ns: u64,
-    /// When the watch began (the clock of the events). A SYN-ACK without a SYN is no anomaly while
-    /// the SYN may have passed before that. 0 in replay: a capture is taken at its word.
+    /// When the watch began (the clock of the events): SYNs before that are not followed, and a SYN-ACK
+    /// without a SYN is no anomaly while the SYN may have passed before. 0 in replay: a capture is
+    /// taken at its word. The kernel side reads it from [`Queue`](crate::shared::Queue).
     pub watch_began_ns: u64,
     /// Flows remembered at the most: a power of two.
     pub max_flows: u32,

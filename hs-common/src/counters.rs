@@ -66,6 +66,9 @@ counters! {
     SynackUnmatched = 17, "synack_unmatched";
     /// TCP segments between ports that are not watched.
     Filtered = 18, "filtered";
+    /// SYNs that passed while hs-mon was attaching: not followed, since the answer may have passed a
+    /// hook that was not there yet.
+    SynBeforeWatch = 19, "syn_before_watch";
 }
 
 const ANOMALIES: usize = Counter::NAMED.len();

@@ -169,6 +169,10 @@ impl Host for Memory {
         self.now_ns
     }
 
+    fn watch_began_ns(&self) -> u64 {
+        self.config.watch_began_ns
+    }
+
     fn count(&mut self, counter: Counter) {
         self.counters.add(Slot::of(counter), 1);
     }

@@ -14,6 +14,9 @@ pub struct Queue {
     pub swept: u64,
     /// When a flow was last forgotten before its time, in nanoseconds; 0 if never.
     pub last_eviction_ns: u64,
+    /// [`Config::watch_began_ns`](crate::Config::watch_began_ns), which is known only when all hooks are
+    /// attached and so can't be read-only: until then the end of time.
+    pub watch_began_ns: u64,
 }
 
 /// What one CPU writes without asking the others. `S` is the tracker's working memory in the kernel,

@@ -32,6 +32,9 @@ pub trait Host {
     /// Adds one to a total that is known when the code is compiled.
     fn count(&mut self, counter: Counter);
 
+    /// When the watch began: SYNs before that are not followed. 0 in replay.
+    fn watch_began_ns(&self) -> u64;
+
     /// Changes a total by +1 or -1.
     fn count_at(&mut self, slot: Slot, change: i64);
 
@@ -264,6 +267,10 @@ fn advance<H: Host>(host: &mut H, scratch: &mut Scratch, entry: H::Entry) -> Adv
 #[inline(never)]
 fn open<H: Host>(host: &mut H, scratch: &mut Scratch) -> Advance {
     let seen = ask_the_clock(host, scratch);
+    if seen.now_ns < host.watch_began_ns() {
+        host.count(Counter::SynBeforeWatch);
+        return Advance::Idle;
+    }
     let segment = &scratch.segment;
     handshake::begin(&mut scratch.after.flow, segment, scratch.direction, seen, &mut scratch.transition);
     if host.insert(&scratch.key, &mut scratch.after) { Advance::Changed } else { Advance::Contended }
@@ -292,7 +299,7 @@ fn stranger<H: Host>(host: &mut H, scratch: &mut Scratch) {
 /// flow was forgotten. A host that answers a flood goes on repeating its SYN-ACKs for 63 s.
 #[inline(always)]
 fn may_have_missed_a_syn<H: Host>(host: &H, seen: Sighting) -> bool {
-    let began = host.config().watch_began_ns;
+    let began = host.watch_began_ns();
     let grace = if seen.hook as u8 == Hook::Egress as u8 { LINGER_NS } else { START_GRACE_NS };
     let evicted = host.last_eviction_ns();
     began != 0 && seen.now_ns.saturating_sub(began) < grace
@@ -317,8 +324,22 @@ fn illegal<H: Host>(host: &mut H, scratch: &mut Scratch) {
 }
 
 /// Counts and reports what a step did.
-#[inline(never)]
+#[inline(always)]
 fn apply<H: Host>(host: &mut H, scratch: &mut Scratch) {
+    tally_segment(host, scratch);
+    if scratch.transition.outcome != 0 {
+        let flow = if scratch.transition.superseded { &scratch.before.flow } else { &scratch.after.flow };
+        handshake_event(&mut scratch.event, &scratch.key, flow, &scratch.transition, scratch.seen.now_ns);
+        end(host, scratch, scratch.seen.now_ns);
+    }
+    if scratch.transition.anomaly != 0 {
+        report_anomaly(host, scratch);
+    }
+}
+
+/// Adds a SYN or SYN-ACK to its responder's totals.
+#[inline(never)]
+fn tally_segment<H: Host>(host: &mut H, scratch: &mut Scratch) {
     let segment = &scratch.segment;
     if scratch.transition.begun {
         host.count(Counter::Begun);
@@ -328,14 +349,6 @@ fn apply<H: Host>(host: &mut H, scratch: &mut Scratch) {
         host.tally((segment.dst, segment.dst_port), tally);
     } else if segment.flags.is_synack() {
         host.tally((segment.src, segment.src_port), Tally::Synack);
-    }
-    if scratch.transition.outcome != 0 {
-        let flow = if scratch.transition.superseded { &scratch.before.flow } else { &scratch.after.flow };
-        handshake_event(&mut scratch.event, &scratch.key, flow, &scratch.transition, scratch.seen.now_ns);
-        end(host, scratch, scratch.seen.now_ns);
-    }
-    if scratch.transition.anomaly != 0 {
-        report_anomaly(host, scratch);
     }
 }
 

@@ -58,6 +58,11 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
+    fn watch_began_ns(&self) -> u64 {
+        store::watch_began_ns()
+    }
+
+    #[inline(always)]
     fn count(&mut self, counter: Counter) {
         // SAFETY: this CPU's memory, see `Role`.
         unsafe { (*self.cpu).counters.0[Slot::of(counter).index()] += 1 };

@@ -69,6 +69,7 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
         let packet = Linear::of_skb(ctx);
         let parsed = parse(&packet, link, packet::stripped_vlan(ctx), &mut scratch.segment);
+        let parsed = parsed.map_err(|why| packet.why_unparsed(why));
         track(&mut kernel, scratch, parsed, Place { ifindex, hook });
     }
     // Neither accepts nor drops: the next program or qdisc decides (TC_ACT_UNSPEC, linux/pkt_cls.h).

@@ -4,6 +4,7 @@
 use core::hint::black_box;
 
 use aya_ebpf::programs::{TcContext, XdpContext};
+use hs_common::Unparsed;
 use hs_common::packet::{Header, Packet};
 use hs_common::parse::Link;
 use hs_common::shared::Replay;
@@ -35,6 +36,19 @@ impl Linear {
     #[inline(always)]
     pub fn of_skb(ctx: &TcContext) -> Linear {
         Linear { start: ctx.data(), end: ctx.data_end(), on_wire: ctx.len() as usize }
+    }
+}
+
+impl Linear {
+    /// The reason, if a header was missing because it lies in another part of the skb.
+    #[inline(always)]
+    pub fn why_unparsed(&self, why: Unparsed) -> Unparsed {
+        match why {
+            Unparsed::ShortFrame | Unparsed::IpTruncated if self.end - self.start < self.on_wire => {
+                Unparsed::NotLinear
+            }
+            _ => why,
+        }
     }
 }
 

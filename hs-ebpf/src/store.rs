@@ -150,6 +150,12 @@ pub fn last_eviction_ns() -> u64 {
     queue().map_or(0, |queue| unsafe { (*queue).last_eviction_ns })
 }
 
+#[inline(always)]
+pub fn watch_began_ns() -> u64 {
+    // SAFETY: a live map value, written by user space in one piece.
+    queue().map_or(0, |queue| unsafe { (&raw const (*queue).watch_began_ns).read_volatile() })
+}
+
 /// Looks at the oldest handshake that was not swept yet, and ends it if its timeout has passed.
 /// `false` if there is none, or it is not due.
 #[inline(always)]

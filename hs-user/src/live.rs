@@ -50,7 +50,8 @@ struct Watch<W: Write> {
 impl<W: Write> Watch<W> {
     fn start(settings: &LiveSettings, interfaces: &[Interface], reporter: Reporter<W>) -> Result<Watch<W>> {
         let mut config = settings.common.engine;
-        config.watch_began_ns = clock::monotonic_ns();
+        // Not before all hooks are attached: a handshake that began between two of them would seem broken.
+        config.watch_began_ns = u64::MAX;
         config.thin_events = 1;
         let debug = settings.common.verbosity >= Verbosity::Debug;
         let log_level = if debug { log::Level::Debug as u8 } else { 0 };
@@ -59,11 +60,11 @@ impl<W: Write> Watch<W> {
         let log = if debug { Some(kernel_log::start(&mut kernel)?) } else { None };
         kernel.prepare_sweeps()?;
         let quiet = settings.common.verbosity == Verbosity::Quiet;
-        for interface in interfaces {
-            let attachment = kernel.attach(interface, settings.mode)?;
-            if !quiet {
-                announce(&attachment);
-            }
+        let attach = |interface| kernel.attach(interface, settings.mode);
+        let attachments: Vec<Attachment> = interfaces.iter().map(attach).collect::<Result<_>>()?;
+        kernel.set_watch_began(clock::monotonic_ns())?;
+        if !quiet {
+            attachments.iter().for_each(announce);
         }
         // SAFETY: the ring buffer owns its file descriptor and keeps it until it is dropped.
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
@@ -140,8 +141,10 @@ impl<W: Write> Watch<W> {
         Ok(())
     }
 
-    /// Detaches first, so that the last totals are of one instant.
+    /// Detaches first, so that the last totals are of one instant; and before that begins no handshake
+    /// any more, for the hooks go one after the other.
     fn finish(mut self) -> Result<()> {
+        self.kernel.set_watch_began(u64::MAX)?;
         self.kernel.detach();
         self.drain()?;
         self.kernel.sweep(true)?;

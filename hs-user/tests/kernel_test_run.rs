@@ -234,7 +234,13 @@ fn the_library_and_the_kernel_say_the_same_of_the_tables() {
 fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
     const ENOUGH: Duration = Duration::from_secs(8);
     const AT_LEAST: u32 = 8;
-    let cases = Cases { cases: 64, failure_persistence: None, max_shrink_iters: 60, ..Cases::default() };
+    let cases = Cases {
+        cases: 64,
+        failure_persistence: None,
+        max_shrink_iters: 60,
+        max_shrink_time: 20_000,
+        ..Cases::default()
+    };
     let (start, played) = (Instant::now(), Cell::new(0));
     let result = TestRunner::new(cases).run(&(random::config(), random::acts()), |(config, acts)| {
         if start.elapsed() < ENOUGH || played.get() < AT_LEAST {

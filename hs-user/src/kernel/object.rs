@@ -65,7 +65,9 @@ impl Kernel {
             .map_max_entries("AGES", settings.max_flows)
             .load(OBJECT)
             .map_err(explain)?;
-        Ok(Kernel { ebpf, links: Vec::new(), config: settings })
+        let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings };
+        kernel.set_watch_began(settings.watch_began_ns)?;
+        Ok(kernel)
     }
 
     /// The engine's settings.
@@ -169,6 +171,17 @@ impl Kernel {
     pub fn queue(&self) -> Result<Queue> {
         let map = self.ebpf.map("QUEUE").ok_or_else(|| anyhow!("the BPF object has no map QUEUE"))?;
         Ok(Array::<_, Plain<Queue>>::try_from(map)?.get(&0, 0)?.0)
+    }
+
+    /// Sets [`Config::watch_began_ns`]. SYNs before that are not followed.
+    ///
+    /// # Errors
+    /// The map can't be written.
+    pub fn set_watch_began(&mut self, watch_began_ns: u64) -> Result<()> {
+        let now = self.queue()?;
+        let map = self.ebpf.map_mut("QUEUE").ok_or_else(|| anyhow!("the BPF object has no map QUEUE"))?;
+        let mut queue = Array::<_, Plain<Queue>>::try_from(map)?;
+        Ok(queue.set(0, Plain(Queue { watch_began_ns, ..now }), 0)?)
     }
 
     pub(super) fn replay_cell(&mut self) -> Result<Array<&mut MapData, Plain<Replay>>> {

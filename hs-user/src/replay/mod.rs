@@ -29,7 +29,7 @@ pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result
     let mut desk = Desk::new(reporter);
     let mut totals = Counters::ZERO;
     let mut result = Ok(());
-    let mut last_ns = 0;
+    let (mut last_ns, mut last_number) = (0, 0);
     for file in &settings.files {
         let mut run = Run::new(file, &settings.common.engine, settings.engine)?;
         result = run.file(file, &mut desk);
@@ -39,7 +39,7 @@ pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result
         }
         run.finish(&mut desk)?;
         totals.merge(&run.engine.counters()?);
-        last_ns = run.now_ns;
+        (last_ns, last_number) = (run.now_ns, run.number);
         if result.is_err() {
             break;
         }
@@ -49,7 +49,7 @@ pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result
         return result;
     }
     let name = settings.files.first().map(|file| file.to_string_lossy()).unwrap_or_default();
-    let origin = Origin::Capture { file: &name, number: 0 };
+    let origin = Origin::Capture { file: &name, number: last_number };
     desk.stats(&totals, last_ns, (settings.files.len() == 1).then_some(&origin), true)?;
     desk.flush()?;
     result
