@@ -113,7 +113,7 @@ events due                               5,004
 flows evicted, table full                    0
 segments not tracked, contended              0
 SYN-ACKs without a known SYN                 0
-SYNs while attaching, not followed           0
+SYNs while attaching                         0
 alerts                                       1
 ";
     assert_eq!(text, expected);
