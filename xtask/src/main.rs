@@ -4,6 +4,7 @@ mod bpf_clippy;
 mod bpf_toolchain;
 mod build;
 mod cache;
+mod captures;
 mod cargo;
 mod demo;
 mod deny;
