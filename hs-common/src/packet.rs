@@ -9,9 +9,6 @@ pub trait Packet {
     /// `N` bytes from `offset`, or `None` if the packet ends before.
     fn header<const N: usize>(&self, offset: usize) -> Option<Self::Header<N>>;
 
-    /// Bytes that can be read; in the kernel the linear part of the packet.
-    fn readable(&self) -> usize;
-
     /// Bytes that the packet had on the wire.
     fn on_wire(&self) -> usize;
 
@@ -71,10 +68,6 @@ impl<'a> Packet for Captured<'a> {
     #[inline(always)]
     fn header<const N: usize>(&self, offset: usize) -> Option<&'a [u8; N]> {
         self.data.get(offset..)?.first_chunk::<N>()
-    }
-
-    fn readable(&self) -> usize {
-        self.data.len()
     }
 
     fn on_wire(&self) -> usize {

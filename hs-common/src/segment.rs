@@ -36,12 +36,6 @@ impl TcpFlags {
         self.0 & other.0 == other.0
     }
 
-    /// Whether any of `other` is set.
-    #[inline(always)]
-    pub const fn intersects(self, other: TcpFlags) -> bool {
-        self.0 & other.0 != 0
-    }
-
     /// SYN without ACK.
     #[inline(always)]
     pub const fn is_syn(self) -> bool {

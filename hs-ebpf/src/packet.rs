@@ -71,11 +71,6 @@ impl Packet for Linear {
     }
 
     #[inline(always)]
-    fn readable(&self) -> usize {
-        self.end - self.start
-    }
-
-    #[inline(always)]
     fn on_wire(&self) -> usize {
         self.on_wire
     }
@@ -155,11 +150,6 @@ impl Packet for Replayed {
     #[inline(always)]
     fn header<const N: usize>(&self, offset: usize) -> Option<Bytes<N>> {
         if offset + N > self.captured { None } else { self.linear.header(offset) }
-    }
-
-    #[inline(always)]
-    fn readable(&self) -> usize {
-        self.captured
     }
 
     #[inline(always)]

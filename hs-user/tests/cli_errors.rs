@@ -3,15 +3,17 @@
 #[allow(dead_code, reason = "it builds more than is needed here")]
 #[path = "capture/build.rs"]
 mod build;
+mod cli_support;
 #[allow(dead_code, reason = "it builds more than is needed here")]
 #[path = "kernel_support/frame.rs"]
 mod frame;
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::fs::File;
+use std::path::Path;
+use std::process::{Output, Stdio};
 
 use build::LITTLE;
+use cli_support::{directory, hs_mon};
 use frame::{A, ACK, B, Envelope, SYN, i, r};
 
 /// A capture of one completed handshake.
@@ -24,23 +26,8 @@ fn capture(link: u32) -> Vec<u8> {
     capture
 }
 
-fn directory(test: &str, files: &[(&str, &[u8])]) -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-    fs::create_dir_all(&dir).expect("a directory for the test");
-    for (name, bytes) in files {
-        fs::write(dir.join(name), bytes).expect("a file for the test");
-    }
-    dir
-}
-
-fn command(dir: &PathBuf, args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hs-mon"));
-    command.args(args.split_whitespace()).current_dir(dir).stdin(Stdio::null());
-    command
-}
-
-fn run(dir: &PathBuf, args: &str) -> Output {
-    command(dir, args).output().expect("hs-mon runs")
+fn run(dir: &Path, args: &str) -> Output {
+    hs_mon(dir, args).output().expect("hs-mon runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -198,7 +185,7 @@ fn a_sink_that_takes_nothing_is_told_from_one_that_has_enough() {
         ["replay many.pcap", "replay --format json many.pcap", "explain", "man", "completions bash", "--help"]
     {
         let full = File::options().write(true).open("/dev/full").expect("/dev/full is there");
-        let output = command(&dir, args).stdout(full).output().expect("hs-mon runs");
+        let output = hs_mon(&dir, args).stdout(full).output().expect("hs-mon runs");
         let stderr = text(&output.stderr);
         if args != "--help" {
             assert_eq!(output.status.code(), Some(1), "{args}: {stderr}");
@@ -206,7 +193,7 @@ fn a_sink_that_takes_nothing_is_told_from_one_that_has_enough() {
             assert_eq!(stderr.matches("No space left on device").count(), 1, "{args}: {stderr}");
         }
 
-        let mut child = command(&dir, args);
+        let mut child = hs_mon(&dir, args);
         let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hs-mon starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("hs-mon ends");

@@ -3,16 +3,17 @@
 #[allow(dead_code, reason = "it builds more than is needed here")]
 #[path = "capture/build.rs"]
 mod build;
+mod cli_support;
 #[allow(dead_code, reason = "it builds more than is needed here")]
 #[path = "kernel_support/frame.rs"]
 mod frame;
 
-use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Output, Stdio};
 
 use build::LITTLE;
+use cli_support::{directory, hs_mon};
 use frame::{A, ACK, B, Envelope, Frame, RST, SYN, i, r};
 use serde_json::{Value, json};
 
@@ -54,22 +55,6 @@ fn pcapng() -> Vec<u8> {
     capture
 }
 
-/// A directory of its own for each test, with these files in it.
-fn directory(test: &str, files: &[(&str, &[u8])]) -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-    fs::create_dir_all(&dir).expect("a directory for the test");
-    for (name, bytes) in files {
-        fs::write(dir.join(name), bytes).expect("a file for the test");
-    }
-    dir
-}
-
-fn hs_mon(dir: &PathBuf, args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hs-mon"));
-    command.args(args.split_whitespace()).current_dir(dir).stdin(Stdio::null());
-    command
-}
-
 fn lines(output: &Output) -> Vec<Value> {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -77,7 +62,7 @@ fn lines(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn replay(dir: &PathBuf, args: &str) -> Vec<Value> {
+fn replay(dir: &Path, args: &str) -> Vec<Value> {
     lines(&hs_mon(dir, &format!("replay --format json {args}")).output().expect("hs-mon runs"))
 }
 

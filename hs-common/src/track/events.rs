@@ -1,11 +1,10 @@
 //! What an event says: filled from the flow, the segment and the transition.
 
 use super::Scratch;
-use crate::Event;
-use crate::Reason;
 use crate::event::{KIND_ANOMALY, KIND_HANDSHAKE, RTT_UNKNOWN};
 use crate::flow::{Flow, FlowKey};
 use crate::handshake::{self, Transition};
+use crate::{Event, Reason};
 
 /// The event of a handshake that ended.
 ///
