@@ -91,7 +91,7 @@ fn host(tuple: u8, last: u8) -> Addr {
 /// The first byte chooses how many flows are remembered; then come segments and sweeps.
 pub fn engine(input: &[u8]) {
     let Some((first, rest)) = input.split_first() else { return };
-    let max_flows = [1, 2, 4, 64][usize::from(first & 3)];
+    let max_flows = [8, 16, 32, 64][usize::from(first & 3)];
     let ops = rest.as_chunks::<OP_BYTES>().0;
     run(Config { max_flows, ..Config::DEFAULT }, ops.iter().map(|bytes| Op(*bytes)));
 }

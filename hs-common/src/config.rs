@@ -1,5 +1,7 @@
 //! What the engine can be told. Plain old data: user space writes it into the program's read-only data.
 
+use crate::syn_cache::WAYS;
+
 /// Nanoseconds in a second.
 pub const NS_PER_SEC: u64 = 1_000_000_000;
 /// How long a flow is remembered after its last SYN or SYN-ACK: Linux's own patience, the sum of
@@ -18,9 +20,9 @@ pub struct Config {
     pub half_open_ns: u64,
     /// When the watch began (the clock of the events): SYNs before that are not followed, and a SYN-ACK
     /// without a SYN is no anomaly while the SYN may have passed before. 0 in replay: a capture is
-    /// taken at its word. The kernel side reads it from [`Queue`](crate::shared::Queue).
+    /// taken at its word. The kernel side reads it from [`Watch`](crate::shared::Watch).
     pub watch_began_ns: u64,
-    /// Flows remembered at the most: a power of two.
+    /// Flows remembered at the most: a power of two, at least [`WAYS`].
     pub max_flows: u32,
     /// 1 if the VLAN tags are a part of a flow's identity.
     pub vlan_aware: u32,
@@ -45,6 +47,12 @@ impl Config {
         ports_used: 0,
         ports: [0; MAX_PORTS],
     };
+
+    /// The same with a number of flows that the SYN cache can have.
+    pub const fn rounded(self) -> Config {
+        let least = if self.max_flows < WAYS as u32 { WAYS as u32 } else { self.max_flows };
+        Config { max_flows: least.next_power_of_two(), ..self }
+    }
 
     /// Whether a segment between these ports is watched.
     #[inline(always)]

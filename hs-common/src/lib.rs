@@ -1,6 +1,6 @@
 //! The pure part of hs-mon, in the order of the data path:
 //!
-//! bytes → [`packet`] → [`parse`] → [`Segment`] → [`rules`] → [`flow`] → [`handshake`] → [`track`] → [`Event`]
+//! bytes → [`packet`] → [`parse`] → [`Segment`] → [`rules`] → [`syn_cache`] → [`handshake`] → [`track`] → [`Event`]
 //!
 //! The eBPF programs, `hs-mon replay`, the tests and the fuzzers call the same functions. Nothing
 //! here knows a clock, a map or an allocator: time and configuration are arguments.
@@ -22,6 +22,7 @@ pub mod rules;
 pub mod segment;
 pub mod seq;
 pub mod shared;
+pub mod syn_cache;
 pub mod track;
 pub mod victim;
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use crate::flow::{Flow, FlowKey};
-use crate::handshake::Expiry;
 use crate::packet::Packet;
 use crate::parse::{Link, parse};
-use crate::track::{self, Aged, Host, Place, Responder, Scratch, Versioned};
+use crate::syn_cache::{FirstSyn, HashKey, State, WAYS, Word};
+use crate::track::{self, Host, Place, Responder, Scratch, Sweep, Versioned, state_of};
 use crate::victim::{Tally, hash_addr, sketch_slot};
 use crate::{Config, Counter, Counters, Event, Segment, Slot, Victim, VictimKey};
 
@@ -45,34 +45,20 @@ impl Tracker {
 
     /// Ends the handshakes whose timeout has passed.
     pub fn sweep(&mut self, now_ns: u64) {
-        while let Some(aged) = self.host.next_aged() {
-            if !self.is_due(&aged, now_ns) {
-                break;
-            }
-            self.give_up(&aged, Expiry::Timeout, now_ns);
+        if now_ns >= self.host.earliest_ns.saturating_add(self.host.config.half_open_ns) {
+            self.pass(now_ns, false);
         }
     }
 
     /// Ends every handshake: the capture is over.
     pub fn finish(&mut self, now_ns: u64) {
-        while let Some(aged) = self.host.next_aged() {
-            let why = if self.is_due(&aged, now_ns) { Expiry::Timeout } else { Expiry::Shutdown };
-            self.give_up(&aged, why, now_ns);
-        }
+        self.pass(now_ns, true);
     }
 
-    /// When the next timeout is due; `None` if nothing is waited for.
-    pub fn next_due_ns(&self) -> Option<u64> {
-        self.host.next_aged().map(|aged| aged.begun_ns.saturating_add(self.host.config.half_open_ns))
-    }
-
-    fn is_due(&self, aged: &Aged, now_ns: u64) -> bool {
-        aged.begun_ns.saturating_add(self.host.config.half_open_ns) <= now_ns
-    }
-
-    fn give_up(&mut self, aged: &Aged, why: Expiry, now_ns: u64) {
-        self.host.swept += 1;
-        track::give_up_aged(&mut self.host, &mut self.scratch, aged, why, now_ns);
+    fn pass(&mut self, now_ns: u64, all: bool) {
+        let mut pass = Sweep::default();
+        while track::sweep(&mut self.host, &mut self.scratch, &mut pass, all, now_ns) {}
+        self.host.earliest_ns = pass.nothing_before_ns(now_ns);
     }
 
     /// Takes the events since the last call.
@@ -82,7 +68,7 @@ impl Tracker {
 
     /// Flows that are remembered: [`Config::max_flows`] at the most.
     pub fn remembered(&self) -> usize {
-        self.host.index.len()
+        self.host.lines.iter().flatten().filter(|word| **word != 0).count()
     }
 
     /// The totals.
@@ -96,18 +82,25 @@ impl Tracker {
     }
 }
 
+/// No flow of the flow table.
+const NONE: u32 = 0;
+
 #[derive(Debug)]
 struct Memory {
     config: Config,
     now_ns: u64,
     counters: Counters,
-    index: HashMap<FlowKey, u32>,
-    flows: Vec<Flow>,
+    lines: Vec<[u64; WAYS]>,
+    /// Of each line, when it is first needed.
+    first_syns: Vec<Option<Box<[FirstSyn; WAYS]>>>,
+    /// The flow table: for each slot the flow's place in `flows` plus one, or [`NONE`].
+    places: Vec<u32>,
+    flows: Vec<(FlowKey, Flow)>,
     free: Vec<u32>,
-    ages: Vec<Aged>,
-    head: u64,
-    swept: u64,
-    last_eviction_ns: u64,
+    /// Of each line.
+    evictions_ns: Vec<u64>,
+    /// No handshake that is waited for began before.
+    earliest_ns: u64,
     /// In an order that is the same each time: it decides which of them gives way.
     victims: HashMap<VictimKey, Victim, BuildHasherDefault<DefaultHasher>>,
     events: Vec<Event>,
@@ -115,32 +108,22 @@ struct Memory {
 
 impl Memory {
     fn new(config: Config) -> Memory {
+        let config = config.rounded();
+        let slots = config.max_flows as usize;
         Memory {
             config,
             now_ns: 0,
             counters: Counters::ZERO,
-            index: HashMap::new(),
+            lines: vec![[0; WAYS]; slots / WAYS],
+            first_syns: vec![None; slots / WAYS],
+            places: vec![NONE; slots],
             flows: Vec::new(),
             free: Vec::new(),
-            ages: Vec::new(),
-            head: 0,
-            swept: 0,
-            last_eviction_ns: 0,
+            evictions_ns: vec![0; slots / WAYS],
+            earliest_ns: u64::MAX,
             victims: HashMap::default(),
             events: Vec::new(),
         }
-    }
-
-    /// The oldest handshake whose timeout was not seen to yet.
-    fn next_aged(&self) -> Option<Aged> {
-        if self.swept == self.head {
-            return None;
-        }
-        self.ages.get(self.place(self.swept)).copied()
-    }
-
-    fn place(&self, position: u64) -> usize {
-        (position % u64::from(self.config.max_flows)) as usize
     }
 
     /// A responder's totals. Only a SYN introduces one, as in the kernel: what answers no SYN is no victim.
@@ -159,10 +142,15 @@ impl Memory {
 }
 
 impl Host for Memory {
+    type Line = u32;
     type Entry = u32;
 
     fn config(&self) -> &Config {
         &self.config
+    }
+
+    fn hash_key(&self) -> &HashKey {
+        &HashKey::FIXED
     }
 
     fn now_ns(&self) -> u64 {
@@ -181,64 +169,87 @@ impl Host for Memory {
         self.counters.add(slot, change);
     }
 
-    fn find(&mut self, key: &FlowKey) -> Option<u32> {
-        self.index.get(key).copied()
+    fn line(&mut self, number: u32) -> Option<u32> {
+        ((number as usize) < self.lines.len()).then_some(number)
     }
 
-    fn is_closed(&self, entry: u32) -> bool {
-        self.flows.get(entry as usize).is_some_and(Flow::is_closed)
+    fn word(&self, line: u32, way: u32) -> Word {
+        self.lines.get(line as usize).map_or(Word::EMPTY, |line| Word(line[way as usize % WAYS]))
     }
 
-    fn read(&mut self, entry: u32, into: &mut Versioned) -> bool {
-        self.flows.get(entry as usize).map(|flow| into.flow = *flow).is_some()
+    fn exchange(&mut self, line: u32, way: u32, old: Word, new: Word) -> bool {
+        let same = self.word(line, way) == old;
+        if same {
+            self.put(line, way, new);
+        }
+        same
     }
 
-    fn write(&mut self, entry: u32, flow: &Versioned) -> bool {
-        self.flows.get_mut(entry as usize).map(|place| *place = flow.flow).is_some()
-    }
-
-    fn insert(&mut self, key: &FlowKey, flow: &mut Versioned) -> bool {
-        let entry = match self.free.pop() {
-            Some(entry) => entry,
-            None => {
-                self.flows.push(Flow::EMPTY);
-                (self.flows.len() - 1) as u32
-            }
-        };
-        self.index.insert(*key, entry);
-        self.write(entry, flow)
-    }
-
-    fn remove(&mut self, entry: u32, key: &FlowKey, _flow: &Versioned) -> bool {
-        self.index.remove(key);
-        self.free.push(entry);
-        true
-    }
-
-    fn enqueue(&mut self, key: &FlowKey, begun_ns: u64, oldest: &mut Aged) -> bool {
-        let place = self.place(self.head);
-        let aged = Aged { key: *key, begun_ns };
-        self.head += 1;
-        match self.ages.get_mut(place) {
-            Some(slot) => {
-                *oldest = *slot;
-                *slot = aged;
-                self.swept = self.swept.max(self.head - u64::from(self.config.max_flows));
-                true
-            }
-            None => {
-                self.ages.push(aged);
-                false
-            }
+    fn put(&mut self, line: u32, way: u32, new: Word) {
+        if let Some(line) = self.lines.get_mut(line as usize) {
+            line[way as usize % WAYS] = new.0;
         }
     }
 
-    fn note_eviction(&mut self, now_ns: u64) {
-        self.last_eviction_ns = now_ns;
+    fn read_first_syn(&mut self, slot: u32, into: &mut FirstSyn) -> bool {
+        let line = self.first_syns.get(slot as usize / WAYS).and_then(Option::as_deref);
+        line.map(|line| *into = line[slot as usize % WAYS]).is_some()
     }
 
-    fn last_eviction_ns(&self) -> u64 {
-        self.last_eviction_ns
+    fn write_first_syn(&mut self, slot: u32, first: &FirstSyn) {
+        self.earliest_ns = self.earliest_ns.min(first.begun_ns);
+        if let Some(line) = self.first_syns.get_mut(slot as usize / WAYS) {
+            line.get_or_insert_with(|| Box::new([FirstSyn::EMPTY; WAYS]))[slot as usize % WAYS] = *first;
+        }
+    }
+
+    fn find(&mut self, key: &FlowKey, slot: u32) -> Option<u32> {
+        let place = self.places.get(slot as usize)?.checked_sub(1)?;
+        self.flows.get(place as usize).filter(|(known, _)| known == key).map(|_| place)
+    }
+
+    fn state(&self, entry: u32) -> State {
+        self.flows.get(entry as usize).map_or(State::Closed, |(_, flow)| state_of(flow))
+    }
+
+    fn read(&mut self, entry: u32, into: &mut Versioned) -> bool {
+        self.flows.get(entry as usize).map(|(_, flow)| into.flow = *flow).is_some()
+    }
+
+    fn write(&mut self, entry: u32, flow: &Versioned) -> bool {
+        self.earliest_ns = self.earliest_ns.min(flow.flow.begun_ns);
+        self.flows.get_mut(entry as usize).map(|(_, place)| *place = flow.flow).is_some()
+    }
+
+    fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned) -> bool {
+        self.earliest_ns = self.earliest_ns.min(flow.flow.begun_ns);
+        let entry = (*key, flow.flow);
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.flows[place as usize] = entry;
+                place
+            }
+            None => {
+                self.flows.push(entry);
+                (self.flows.len() - 1) as u32
+            }
+        };
+        self.places.get_mut(slot as usize).map(|known| *known = place + 1).is_some()
+    }
+
+    fn remove(&mut self, entry: u32, _key: &FlowKey, slot: u32, _flow: &Versioned) -> bool {
+        self.free.push(entry);
+        self.places.get_mut(slot as usize).map(|known| *known = NONE).is_some()
+    }
+
+    fn note_eviction(&mut self, line: u32, now_ns: u64) {
+        if let Some(last) = self.evictions_ns.get_mut(line as usize) {
+            *last = now_ns;
+        }
+    }
+
+    fn last_eviction_ns(&self, line: u32) -> u64 {
+        self.evictions_ns.get(line as usize).copied().unwrap_or(0)
     }
 
     fn tally(&mut self, (addr, port): Responder, tally: Tally) {

@@ -2,18 +2,12 @@
 //! data in native byte order.
 
 use crate::Counters;
-use crate::track::Scratch;
+use crate::track::{Scratch, Sweep};
 
-/// The ends of the queue of ages, as positions that only grow.
+/// The state of the watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct Queue {
-    /// Where the next handshake goes.
-    pub head: u64,
-    /// Which one the sweep looks at next.
-    pub swept: u64,
-    /// When a flow was last forgotten before its time, in nanoseconds; 0 if never.
-    pub last_eviction_ns: u64,
+pub struct Watch {
     /// [`Config::watch_began_ns`](crate::Config::watch_began_ns), which is known only when all hooks are
     /// attached and so can't be read-only: until then the end of time.
     pub watch_began_ns: u64,
@@ -55,7 +49,7 @@ impl Role {
     pub const COUNT: usize = 2;
 }
 
-/// What user space tells about the packet that it replays, and the sweep that it asks for.
+/// What user space tells about the packet that it replays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Replay {
@@ -67,6 +61,18 @@ pub struct Replay {
     pub on_wire: u32,
     /// Code of the [`Link`](crate::parse::Link).
     pub link: u32,
-    /// 1 if a sweep is the last one: what is not due yet ends all the same.
+    /// Zero.
+    pub padding: u32,
+}
+
+/// A sweep, and how far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SweepRun {
+    /// The pass.
+    pub pass: Sweep,
+    /// 1 if it is the last one: what is not due yet ends all the same.
     pub shutdown: u32,
+    /// Zero.
+    pub padding: u32,
 }

@@ -4,12 +4,13 @@
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Role};
-use hs_common::track::{Aged, Host, Responder, Scratch, Versioned};
+use hs_common::syn_cache::{FirstSyn, HashKey, Line, State, Word};
+use hs_common::track::{Host, Responder, Scratch, Versioned};
 use hs_common::victim::{TOTAL_BUDGET, Tally, VICTIM_BUDGET};
 use hs_common::{Config, Counter, Counters, Event, Slot};
 
 use crate::maps::{self, CPUS, EVENTS, REPLAYING};
-use crate::verifier::masked;
+use crate::verifier::{forget, masked, repeat};
 use crate::{log, store, victims};
 
 /// The kernel under one program run.
@@ -40,12 +41,26 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// [`Host::now_ns`].
+    #[inline(always)]
+    pub fn clock_ns(&self) -> u64 {
+        self.now_ns()
+    }
+}
+
 impl Host for Kernel {
+    type Line = *mut Line;
     type Entry = *mut Versioned;
 
     #[inline(always)]
     fn config(&self) -> &Config {
         maps::config()
+    }
+
+    #[inline(always)]
+    fn hash_key(&self) -> &HashKey {
+        maps::hash_key()
     }
 
     #[inline(always)]
@@ -79,13 +94,43 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
-    fn find(&mut self, key: &FlowKey) -> Option<*mut Versioned> {
+    fn line(&mut self, number: u32) -> Option<*mut Line> {
+        store::line(number)
+    }
+
+    #[inline(always)]
+    fn word(&self, line: *mut Line, way: u32) -> Word {
+        store::word(line, way)
+    }
+
+    #[inline(always)]
+    fn exchange(&mut self, line: *mut Line, way: u32, old: Word, new: Word) -> bool {
+        store::exchange(line, way, old, new)
+    }
+
+    #[inline(always)]
+    fn put(&mut self, line: *mut Line, way: u32, new: Word) {
+        store::put(line, way, new);
+    }
+
+    #[inline(always)]
+    fn read_first_syn(&mut self, slot: u32, into: &mut FirstSyn) -> bool {
+        store::read_first_syn(slot, into)
+    }
+
+    #[inline(always)]
+    fn write_first_syn(&mut self, slot: u32, first: &FirstSyn) {
+        store::write_first_syn(slot, first);
+    }
+
+    #[inline(always)]
+    fn find(&mut self, key: &FlowKey, _slot: u32) -> Option<*mut Versioned> {
         store::find(key)
     }
 
     #[inline(always)]
-    fn is_closed(&self, entry: *mut Versioned) -> bool {
-        store::is_closed(entry)
+    fn state(&self, entry: *mut Versioned) -> State {
+        store::state(entry)
     }
 
     #[inline(always)]
@@ -99,28 +144,23 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
-    fn insert(&mut self, key: &FlowKey, flow: &mut Versioned) -> bool {
+    fn insert(&mut self, key: &FlowKey, _slot: u32, flow: &mut Versioned) -> bool {
         store::insert(key, flow)
     }
 
     #[inline(always)]
-    fn remove(&mut self, entry: *mut Versioned, key: &FlowKey, flow: &Versioned) -> bool {
+    fn remove(&mut self, entry: *mut Versioned, key: &FlowKey, _slot: u32, flow: &Versioned) -> bool {
         store::remove(entry, key, flow)
     }
 
     #[inline(always)]
-    fn enqueue(&mut self, key: &FlowKey, begun_ns: u64, oldest: &mut Aged) -> bool {
-        store::enqueue(key, begun_ns, oldest)
+    fn note_eviction(&mut self, line: u32, now_ns: u64) {
+        store::note_eviction(line, now_ns);
     }
 
     #[inline(always)]
-    fn note_eviction(&mut self, now_ns: u64) {
-        store::note_eviction(now_ns);
-    }
-
-    #[inline(always)]
-    fn last_eviction_ns(&self) -> u64 {
-        store::last_eviction_ns()
+    fn last_eviction_ns(&self, line: u32) -> u64 {
+        store::last_eviction_ns(line)
     }
 
     #[inline(always)]
@@ -146,5 +186,15 @@ impl Host for Kernel {
     fn emit(&mut self, event: &Event) -> bool {
         log::event(event);
         EVENTS.output(event, 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn repeat<F: FnMut() -> bool>(times: u32, step: F) {
+        repeat(times, step);
+    }
+
+    #[inline(always)]
+    fn forget(value: u64, unknown: u64) -> u64 {
+        forget(value, unknown)
     }
 }

@@ -89,13 +89,13 @@ pub fn hs_replay(ctx: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 
-/// Ends the oldest handshake if its timeout has passed, by `BPF_PROG_TEST_RUN` from user space, as
-/// often as there are any. Returns 1 if there may be more, 0 if nothing is due. A tc program, for a test
-/// run of an XDP program may patch the kernel's XDP dispatcher, which takes milliseconds.
+/// Ends the next handshake whose timeout has passed, by `BPF_PROG_TEST_RUN` from user space, until the
+/// pass is through: then it returns 0, before that 1. A tc program, for a test run of an XDP program may
+/// patch the kernel's XDP dispatcher, which takes milliseconds.
 #[classifier]
 pub fn hs_sweep(_ctx: TcContext) -> i32 {
     let more =
-        Kernel::for_sweeps().is_some_and(|(mut kernel, scratch)| store::sweep_one(&mut kernel, scratch));
+        Kernel::for_sweeps().is_some_and(|(mut kernel, scratch)| store::sweep_some(&mut kernel, scratch));
     i32::from(more)
 }
 

@@ -4,24 +4,40 @@ use aya_ebpf::Global;
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use hs_common::flow::FlowKey;
-use hs_common::shared::{Cpu, Queue, Replay, Role};
+use hs_common::shared::{Cpu, Replay, Role, SweepRun, Watch};
+use hs_common::syn_cache::{FirstSyn, HashKey, Line};
 use hs_common::track::{Scratch, Versioned};
 use hs_common::{Config, Event, Victim, VictimKey};
 
-use crate::store::AgedSlot;
+use crate::verifier::opaque;
 
-/// The flow table: every handshake that is pending or recent. Never full: see [`AGES`].
+/// Memory of an array begins at a page, and so a [`Line`] at a line of the CPU's cache.
+const PAGE_ALIGNED: usize = aya_ebpf::bindings::BPF_F_MMAPABLE as usize;
+
+/// The words of the SYN cache: one slot for each flow that is remembered.
+#[btf_map]
+pub static LINES: Array<Line, 16_384, PAGE_ALIGNED> = Array::new();
+
+/// What lies beside each word.
+#[btf_map]
+pub static FIRST_SYNS: Array<FirstSyn, 131_072, PAGE_ALIGNED> = Array::new();
+
+/// The flow table: every handshake that was answered. Never full: each flow in it has a slot in
+/// [`LINES`], and leaves with it.
 #[btf_map]
 pub static FLOWS: HashMap<FlowKey, Versioned, 131_072> = HashMap::new();
 
-/// The queue of ages, a ring with a place for each flow that the table can hold: whoever begins
-/// takes the next place and, when the ring is full, the oldest flow out of the table.
+/// When a flow of a line was last forgotten before its time, in nanoseconds; 0 if never.
 #[btf_map]
-pub static AGES: Array<AgedSlot, 131_072> = Array::new();
+pub static EVICTIONS: Array<u64, 16_384> = Array::new();
 
-/// The ends of the queue of ages.
+/// The state of the watch.
 #[btf_map]
-pub static QUEUE: Array<Queue, 1> = Array::new();
+pub static WATCH: Array<Watch, 1> = Array::new();
+
+/// The sweep, and how far it is.
+#[btf_map]
+pub static SWEEP: Array<SweepRun, 1> = Array::new();
 
 /// Events on their way to user space.
 #[btf_map]
@@ -35,7 +51,7 @@ pub static CPUS: PerCpuArray<Cpu<Scratch>, { Role::COUNT }> = PerCpuArray::new()
 #[btf_map]
 pub static VICTIMS: LruHashMap<VictimKey, Victim, 8192> = LruHashMap::new();
 
-/// What user space tells about the packet that it replays, and about the sweep.
+/// What user space tells about the packet that it replays.
 #[btf_map]
 pub static REPLAY: Array<Replay, 1> = Array::new();
 
@@ -51,11 +67,21 @@ pub static REPLAYING: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static SEED: Global<u64> = Global::new(0);
 
+/// Key of the hash of flows: random for each run.
+#[unsafe(no_mangle)]
+static HASH_KEY: HashKey = HashKey::FIXED;
+
+/// Key of the hash of flows, for the same reason opaque to the compiler as [`config`].
+#[inline(always)]
+pub fn hash_key() -> &'static HashKey {
+    opaque(&HASH_KEY)
+}
+
 /// The settings. The compiler must not take the defaults above for constants: the loader overwrites
 /// them, and the verifier then knows the real ones.
 #[inline(always)]
 pub fn config() -> &'static Config {
-    core::hint::black_box(&CONFIG)
+    opaque(&CONFIG)
 }
 
 /// What user space told about the packet of this run.

@@ -1,4 +1,4 @@
-//! The flow store: the flow table and the queue of ages. All that would change with another store.
+//! The flow store: the SYN cache and the flow table.
 //!
 //! Entries are written without a lock, by optimistic concurrency: a version beside the state is odd
 //! while somebody writes. Who changes a flow copies it, steps on the copy, and takes the version from
@@ -11,25 +11,61 @@
 //! nanoseconds of a segment of it; the segment is then judged against the other flow. A version that
 //! comes from the clock keeps a stale write from ever succeeding.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use hs_common::flow::{Flow, FlowKey, phase};
-use hs_common::handshake::Expiry;
-use hs_common::shared::Queue;
-use hs_common::track::{Aged, Host, Scratch, Versioned, give_up_aged};
+use hs_common::flow::{FlowKey, phase};
+use hs_common::syn_cache::{FirstSyn, Line, State, WAYS, Word};
+use hs_common::track::{Scratch, Versioned, sweep};
 
 use crate::atomic;
 use crate::host::Kernel;
-use crate::maps::{self, AGES, FLOWS, QUEUE};
+use crate::maps::{EVICTIONS, FIRST_SYNS, FLOWS, LINES, SWEEP, WATCH};
+use crate::verifier::masked;
 
-/// A place in the queue of ages.
-#[repr(C)]
-pub struct AgedSlot {
-    aged: Aged,
-    /// The position that it was written for, plus one: written last, so that a sweep on another CPU
-    /// knows whether the rest is there.
-    ready: u64,
-    padding: u64,
+#[inline(always)]
+pub fn line(number: u32) -> Option<*mut Line> {
+    LINES.get_ptr_mut(number)
+}
+
+#[inline(always)]
+fn word_of(line: *mut Line, way: u32) -> *mut u64 {
+    let way = masked::<{ WAYS - 1 }>(way as usize);
+    // SAFETY: the mask keeps the place within the line.
+    unsafe { (&raw mut (*line).0).cast::<u64>().add(way) }
+}
+
+#[inline(always)]
+pub fn word(line: *mut Line, way: u32) -> Word {
+    // SAFETY: a live map value for the run of the program; an aligned word is never torn.
+    Word(unsafe { word_of(line, way).read_volatile() })
+}
+
+#[inline(always)]
+pub fn exchange(line: *mut Line, way: u32, old: Word, new: Word) -> bool {
+    // SAFETY: a live map value for the run of the program, aligned to 8 bytes.
+    unsafe { atomic::compare_exchange(word_of(line, way), old.0, new.0) }
+}
+
+/// A word that is busy has one writer. The exchange orders the record's bytes before it.
+#[inline(always)]
+pub fn put(line: *mut Line, way: u32, new: Word) {
+    // SAFETY: as above.
+    unsafe { atomic::store(word_of(line, way), new.0) };
+}
+
+#[inline(always)]
+pub fn read_first_syn(slot: u32, into: &mut FirstSyn) -> bool {
+    let Some(first) = FIRST_SYNS.get_ptr_mut(slot) else { return false };
+    // SAFETY: a live map value. Who reads it either keeps the word busy or checks what it reads.
+    unsafe { copy(first.cast_const(), into) };
+    true
+}
+
+#[inline(always)]
+pub fn write_first_syn(slot: u32, first: &FirstSyn) {
+    let Some(place) = FIRST_SYNS.get_ptr_mut(slot) else { return };
+    // SAFETY: a live map value, and the caller keeps its word busy.
+    unsafe { copy(first, place) };
 }
 
 #[inline(always)]
@@ -37,11 +73,20 @@ pub fn find(key: &FlowKey) -> Option<*mut Versioned> {
     FLOWS.get_ptr_mut(key)
 }
 
-/// Looks at the phase alone.
+/// What a flow's word should hold, by a look at two bytes; whoever writes the flow looks again.
 #[inline(always)]
-pub fn is_closed(entry: *mut Versioned) -> bool {
+pub fn state(entry: *mut Versioned) -> State {
     // SAFETY: a live map value for the run of the program; one byte is never torn.
-    unsafe { (&raw const (*entry).flow.phase).read_volatile() == phase::CLOSED }
+    let (phase, outcome) = unsafe {
+        ((&raw const (*entry).flow.phase).read_volatile(), (&raw const (*entry).flow.outcome).read_volatile())
+    };
+    if phase == phase::CLOSED {
+        State::Closed
+    } else if outcome == 0 {
+        State::Pending
+    } else {
+        State::Open
+    }
 }
 
 /// Copies a flow out with its version.
@@ -70,15 +115,15 @@ pub fn write(entry: *mut Versioned, flow: &Versioned) -> bool {
     true
 }
 
-/// Copies a flow word by word: a plain copy goes over the stack, which has no room for it.
+/// Copies word by word: a plain copy goes over the stack, which has no room for it.
 ///
 /// # Safety
-/// Both are valid for a flow and aligned to 8 bytes.
+/// Both are valid for a `T`, whose size is a multiple of 8, and aligned to 8 bytes.
 #[inline(always)]
-unsafe fn copy(from: *const Flow, to: *mut Flow) {
+unsafe fn copy<T>(from: *const T, to: *mut T) {
     let (from, to) = (from.cast::<u64>(), to.cast::<u64>());
     let mut word = 0;
-    while word < size_of::<Flow>() / 8 {
+    while word < size_of::<T>() / 8 {
         // SAFETY: by the caller.
         unsafe { to.add(word).write_volatile(from.add(word).read_volatile()) };
         word += 1;
@@ -91,13 +136,14 @@ fn lock(entry: *mut Versioned, seen: u64) -> bool {
     unsafe { atomic::compare_exchange(&raw mut (*entry).version, seen, seen | 1) }
 }
 
-/// Adds a flow that is not there, with a version that no other flow in this memory ever had.
+/// Adds a flow, with a version that no other flow in this memory ever had. What the table may still
+/// have of an older one is overwritten: who adds keeps the flow's word busy.
 #[inline(always)]
 pub fn insert(key: &FlowKey, flow: &mut Versioned) -> bool {
     // SAFETY: a helper without arguments.
     flow.version = unsafe { bpf_ktime_get_ns() } << 1;
     let flow: &Versioned = flow;
-    FLOWS.insert(key, flow, u64::from(BPF_NOEXIST)).is_ok()
+    FLOWS.insert(key, flow, u64::from(BPF_ANY)).is_ok()
 }
 
 /// Removes a flow. Its version stays odd, so whoever still holds the entry can't change it.
@@ -107,81 +153,31 @@ pub fn remove(entry: *mut Versioned, key: &FlowKey, flow: &Versioned) -> bool {
 }
 
 #[inline(always)]
-fn queue() -> Option<*mut Queue> {
-    QUEUE.get_ptr_mut(0)
-}
-
-#[inline(always)]
-fn place(position: u64) -> Option<*mut AgedSlot> {
-    // The number of flows is a power of two.
-    AGES.get_ptr_mut(position as u32 & (maps::config().max_flows - 1))
-}
-
-/// Takes the next place for a handshake, and hands out what stood there.
-#[inline(always)]
-pub fn enqueue(key: &FlowKey, begun_ns: u64, oldest: &mut Aged) -> bool {
-    let Some(queue) = queue() else { return false };
-    // SAFETY: a live map value, aligned to 8 bytes.
-    let position = unsafe { atomic::fetch_add(&raw mut (*queue).head, 1) };
-    let Some(slot) = place(position) else { return false };
-    // SAFETY: a live map value. Two CPUs have the same place only if one of them was overtaken by a
-    // whole round of the ring while it stood here; then one handshake is timed out late or never,
-    // and is evicted with the next round.
-    unsafe {
-        let used = (*slot).ready != 0;
-        *oldest = (*slot).aged;
-        (*slot).aged = Aged { key: *key, begun_ns };
-        atomic::store(&raw mut (*slot).ready, position + 1);
-        used
-    }
-}
-
-#[inline(always)]
-pub fn note_eviction(now_ns: u64) {
-    if let Some(queue) = queue() {
+pub fn note_eviction(line: u32, now_ns: u64) {
+    if let Some(last) = EVICTIONS.get_ptr_mut(line) {
         // SAFETY: a live map value. Unlocked: of two evictions at once either time will do.
-        unsafe { (*queue).last_eviction_ns = now_ns };
+        unsafe { last.write_volatile(now_ns) };
     }
 }
 
 #[inline(always)]
-pub fn last_eviction_ns() -> u64 {
-    // SAFETY: a live map value.
-    queue().map_or(0, |queue| unsafe { (*queue).last_eviction_ns })
+pub fn last_eviction_ns(line: u32) -> u64 {
+    // SAFETY: a live map value; an aligned word is never torn.
+    EVICTIONS.get_ptr_mut(line).map_or(0, |last| unsafe { last.read_volatile() })
 }
 
 #[inline(always)]
 pub fn watch_began_ns() -> u64 {
     // SAFETY: a live map value, written by user space in one piece.
-    queue().map_or(0, |queue| unsafe { (&raw const (*queue).watch_began_ns).read_volatile() })
+    WATCH.get_ptr_mut(0).map_or(0, |watch| unsafe { (&raw const (*watch).watch_began_ns).read_volatile() })
 }
 
-/// Looks at the oldest handshake that was not swept yet, and ends it if its timeout has passed.
-/// `false` if there is none, or it is not due.
+/// A step of the sweep; `false` when its pass is through.
 #[inline(always)]
-pub fn sweep_one(kernel: &mut Kernel, scratch: &mut Scratch) -> bool {
-    let Some(queue) = queue() else { return false };
-    // SAFETY: a live map value. Only sweeps write `swept`, and user space runs one at a time.
-    let (head, mut swept) = unsafe { ((&raw const (*queue).head).read_volatile(), (*queue).swept) };
-    let max_flows = u64::from(maps::config().max_flows);
-    if head - swept > max_flows {
-        // Overtaken: what stood there was evicted.
-        swept = head - max_flows;
-    }
-    let Some(slot) = place(swept) else { return false };
-    // SAFETY: as above.
-    let (ready, aged) = unsafe { ((&raw const (*slot).ready).read_volatile(), &(*slot).aged) };
-    let now_ns = kernel.now_ns();
-    let due_ns = aged.begun_ns + kernel.config().half_open_ns;
-    let shutdown = maps::replay().is_some_and(|replay| replay.shutdown != 0);
-    let due = due_ns <= now_ns;
-    let found = swept != head && ready == swept + 1 && (due || shutdown);
-    if found {
-        let why = if due { Expiry::Timeout } else { Expiry::Shutdown };
-        give_up_aged(kernel, scratch, aged, why, now_ns);
-        swept += 1;
-    }
-    // SAFETY: as above.
-    unsafe { (*queue).swept = swept };
-    found
+pub fn sweep_some(kernel: &mut Kernel, scratch: &mut Scratch) -> bool {
+    let Some(run) = SWEEP.get_ptr_mut(0) else { return false };
+    // SAFETY: a live map value, and user space runs one sweep at a time.
+    let run = unsafe { &mut *run };
+    let now_ns = kernel.clock_ns();
+    sweep(kernel, scratch, &mut run.pass, run.shutdown != 0, now_ns)
 }

@@ -36,6 +36,34 @@ pub fn forgotten<const MASK: usize>(value: usize, unknown: usize) -> usize {
     value
 }
 
+/// The same value, of which the verifier knows nothing. `unknown` as with [`forgotten`].
+#[inline(always)]
+pub fn forget(value: u64, unknown: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: pure arithmetic.
+    unsafe {
+        asm!(
+            "{value} ^= {unknown}",
+            "{value} ^= {unknown}",
+            value = inout(reg) value,
+            unknown = in(reg) unknown,
+            options(pure, nomem)
+        );
+    }
+    value
+}
+
+/// The same reference, to a value that the compiler can't know: the loader overwrites it.
+/// `core::hint::black_box` does as much, by way of the stack.
+#[inline(always)]
+pub fn opaque<T>(value: &'static T) -> &'static T {
+    let mut pointer: *const T = value;
+    // SAFETY: the register is not touched.
+    unsafe { asm!("{pointer} = {pointer}", pointer = inout(reg) pointer, options(pure, nomem)) };
+    // SAFETY: as it was passed in.
+    unsafe { &*pointer }
+}
+
 /// Calls `step` until it returns `false`, at most `times` times, through `bpf_loop` (Linux 5.17): the
 /// verifier looks at the body until it learns nothing new, and not once for each round.
 #[inline(always)]

@@ -42,6 +42,8 @@ struct Watch<W: Write> {
     desk: Desk<W>,
     names: HashMap<u32, String>,
     told_one_sided: bool,
+    /// Before this time no handshake is due.
+    next_sweep_ns: u64,
     quiet: bool,
     /// Kept for as long as the watch: aya-log ends with it.
     _log: Option<kernel_log::KernelLog>,
@@ -72,7 +74,7 @@ impl<W: Write> Watch<W> {
         let names = interfaces.iter().map(|interface| (interface.index, interface.name.clone())).collect();
         let mut desk = Desk::new(reporter);
         desk.unix_offset_ns = clock::unix_offset_ns();
-        Ok(Watch { kernel, events, desk, names, told_one_sided: false, quiet, _log: log })
+        Ok(Watch { kernel, events, desk, names, told_one_sided: false, next_sweep_ns: 0, quiet, _log: log })
     }
 
     async fn run(mut self, settings: &LiveSettings) -> Result<()> {
@@ -88,7 +90,7 @@ impl<W: Write> Watch<W> {
                     self.drain()?;
                 }
                 _ = sweep.tick() => {
-                    self.kernel.sweep(false)?;
+                    self.sweep()?;
                     self.drain()?;
                 }
                 _ = observe.tick() => self.observe()?,
@@ -97,6 +99,15 @@ impl<W: Write> Watch<W> {
             self.desk.flush()?;
         }
         self.finish()
+    }
+
+    /// Ends what is due, if anything can be.
+    fn sweep(&mut self) -> Result<()> {
+        let now_ns = clock::monotonic_ns();
+        if now_ns >= self.next_sweep_ns {
+            self.next_sweep_ns = self.kernel.sweep(now_ns, false)?;
+        }
+        Ok(())
     }
 
     /// Reports what is in the ring buffer.
@@ -147,7 +158,7 @@ impl<W: Write> Watch<W> {
         self.kernel.set_watch_began(u64::MAX)?;
         self.kernel.detach();
         self.drain()?;
-        self.kernel.sweep(true)?;
+        self.kernel.sweep(clock::monotonic_ns(), true)?;
         self.drain()?;
         self.observe()?;
         let name = sole(&self.names).unwrap_or("").to_owned();

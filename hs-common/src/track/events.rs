@@ -1,10 +1,12 @@
-//! What an event says: filled from the flow, the segment and the transition.
+//! What is counted and told: events, filled from the flow, the segment and the transition.
 
-use super::Scratch;
+use super::{Host, Scratch};
 use crate::event::{KIND_ANOMALY, KIND_HANDSHAKE, RTT_UNKNOWN};
 use crate::flow::{Flow, FlowKey};
-use crate::handshake::{self, Transition};
-use crate::{Event, Reason};
+use crate::handshake::{self, Expiry, Transition};
+use crate::syn_cache::Word;
+use crate::victim::Tally;
+use crate::{Counter, Event, Outcome, Reason, Slot};
 
 /// The event of a handshake that ended.
 ///
@@ -44,7 +46,7 @@ pub(super) fn handshake_event(
 
 /// The event of the anomaly of the segment at hand.
 #[inline(always)]
-pub(super) fn anomaly_event(scratch: &mut Scratch) {
+fn anomaly_event(scratch: &mut Scratch) {
     let (event, segment, transition) = (&mut scratch.event, &scratch.segment, &scratch.transition);
     *event = Event::EMPTY;
     event.time_ns = scratch.seen.now_ns;
@@ -58,4 +60,66 @@ pub(super) fn anomaly_event(scratch: &mut Scratch) {
     event.kind = KIND_ANOMALY;
     event.anomaly = transition.anomaly;
     event.has_numbers = transition.has_numbers as u8;
+}
+
+/// Counts a handshake's end and reports `scratch.event`.
+#[inline(never)]
+pub(super) fn end<H: Host>(host: &mut H, scratch: &mut Scratch, now_ns: u64) {
+    let Some(outcome) = Outcome::from_code(scratch.transition.outcome) else { return };
+    let responder = (scratch.event.dst, scratch.event.dst_port);
+    host.count_at(Slot::outcome(outcome), 1);
+    if let Some(before) = Outcome::from_code(scratch.transition.late_from) {
+        host.count_at(Slot::outcome(before), -1);
+        host.count(Counter::CompletedLate);
+    }
+    host.tally(responder, Tally::Ended(outcome));
+    // A completed handshake is never thinned: real clients stay visible in a flood.
+    let within_budget = matches!(outcome, Outcome::Completed) || host.may_report(Some(responder), now_ns);
+    deliver(host, scratch, within_budget);
+}
+
+/// Fills `scratch.event` with the end of a handshake of which only the first SYN was seen, which is in
+/// `scratch.leaving.first`.
+#[inline(never)]
+pub(super) fn expire_first_syn<H: Host>(host: &mut H, scratch: &mut Scratch, why: Expiry) {
+    let vlan_aware = host.config().vlan_aware != 0;
+    scratch.leaving.first.key_into(&mut scratch.leaving.key, vlan_aware);
+    scratch.leaving.first.flow_into(&mut scratch.after.flow, false);
+    let Some((outcome, reason)) = handshake::expire(&mut scratch.after.flow, why) else { return };
+    scratch.transition = Transition { outcome: outcome.code(), reason: reason.code(), ..Transition::EMPTY };
+    let (key, flow) = (&scratch.leaving.key, &scratch.after.flow);
+    handshake_event(&mut scratch.event, key, flow, &scratch.transition, scratch.seen.now_ns);
+}
+
+/// Counts a first SYN that gave way to another, and its event, which is told if it is within the budget.
+#[inline(always)]
+pub(super) fn count_evicted<H: Host>(host: &mut H, word: Word, told: bool) {
+    let outcome = if word.is_flawed() { Outcome::Malformed } else { Outcome::HalfOpen };
+    host.count_at(Slot::outcome(outcome), 1);
+    host.count(Counter::FlowsEvicted);
+    if !told {
+        host.count(Counter::EventsProduced);
+        host.count(Counter::EventsSuppressed);
+    }
+}
+
+/// Counts and reports the segment's anomaly.
+#[inline(never)]
+pub(super) fn report_anomaly<H: Host>(host: &mut H, scratch: &mut Scratch) {
+    anomaly_event(scratch);
+    if let Some(anomaly) = scratch.event.anomaly() {
+        host.count_at(Slot::anomaly(anomaly), 1);
+    }
+    let within_budget = host.may_report(None, scratch.seen.now_ns);
+    deliver(host, scratch, within_budget);
+}
+
+#[inline(always)]
+pub(super) fn deliver<H: Host>(host: &mut H, scratch: &mut Scratch, within_budget: bool) {
+    host.count(Counter::EventsProduced);
+    if !within_budget {
+        host.count(Counter::EventsSuppressed);
+    } else if !host.emit(&scratch.event) {
+        host.count(Counter::EventsLost);
+    }
 }

@@ -51,9 +51,11 @@ fn syn_isn_changed() {
         .run();
     trace("on another port")
         .i(syn(A))
+        .after(1.0)
         .i(syn(A + 1).port(40_001))
-        .after(5.0)
+        .after(4.0)
         .says(half_open(NoSynack))
+        .after(1.0)
         .says(half_open(NoSynack).isn(A + 1))
         .run();
 }

@@ -272,19 +272,29 @@ fn half_open_superseded() {
 
 #[test]
 fn half_open_evicted() {
-    trace("its place is needed")
-        .config(Config { max_flows: 2, ..Config::DEFAULT })
+    // Eight flows have room. Of those that were not answered the oldest gives way, and what is only
+    // remembered does so by its age too.
+    let mut full = trace("its place is needed")
+        .config(Config { max_flows: 8, ..Config::DEFAULT })
         .i(syn(A))
         .r(synack(B, A + 1))
-        .i(syn(A).port(40_001))
-        .i(syn(A).port(40_002))
-        .says(half_open(Evicted))
+        .i(syn(A + 5).port(40_001));
+    for port in 40_002..40_008 {
+        full = full.i(syn(A).port(port));
+    }
+    full = full
+        .i(syn(A).port(40_008))
+        .says(half_open(Evicted).isn(A + 5))
+        .i(ack(A + 1, B + 1))
+        .says(completed(Normal))
+        .i(syn(A).port(40_009))
         .i(ack(A + 1, B + 1))
         .unsolicited(1)
-        .finish()
-        .says(half_open(Shutdown))
-        .says(half_open(Shutdown))
-        .run();
+        .finish();
+    for _ in 0..8 {
+        full = full.says(half_open(Shutdown));
+    }
+    full.run();
 }
 
 #[test]

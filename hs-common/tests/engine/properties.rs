@@ -55,7 +55,7 @@ proptest! {
     #[test]
     fn the_books_balance(
         ops in vec(any::<[u8; 10]>().prop_map(Op::from), 0..200),
-        max_flows in prop::sample::select(vec![1_u32, 2, 4, 1024]),
+        max_flows in prop::sample::select(vec![8_u32, 16, 32, 1024]),
     ) {
         harness::run(Config { max_flows, ..Config::DEFAULT }, ops.into_iter());
     }

@@ -7,7 +7,9 @@ use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use hs_common::Config;
-use hs_common::shared::{Queue, Replay};
+use hs_common::shared::{Replay, SweepRun, Watch};
+use hs_common::syn_cache::{HashKey, WAYS};
+use hs_common::track::Sweep;
 
 use super::pod::Plain;
 
@@ -21,9 +23,9 @@ pub(super) const MIN_PACKET: usize = 14;
 /// Sweeps asked for in one system call: bounds how long it can take.
 const MAX_SWEEPS: u32 = 4096;
 
-/// Flows that the table holds beyond those in the queue of ages: a handshake enters the table before
-/// the oldest leaves it, and several CPUs may be at that point at once. More CPUs than Linux knows.
-const SPARE_FLOWS: u32 = 8192;
+/// Flows that the table holds beyond those with a slot: a slot is taken before its flow leaves the
+/// table, and each CPU may be at that point.
+const SPARE_FLOWS: u32 = 1024;
 
 /// How to load.
 #[derive(Clone, Copy, Debug)]
@@ -50,19 +52,22 @@ impl Kernel {
     /// # Errors
     /// No privilege, no memory, or a kernel that lacks what the object needs.
     pub fn load(options: &Options) -> Result<Kernel> {
-        let mut settings = options.config;
-        // A mask finds the place in the queue of ages.
-        settings.max_flows = settings.max_flows.next_power_of_two();
+        let settings = options.config.rounded();
         let config = Plain(settings);
         let replaying = u8::from(options.replaying);
-        let seed = random_seed()?;
+        let seed = u64::from_ne_bytes(random()?);
+        let hash_key = if options.replaying { HashKey::FIXED } else { random_hash_key()? };
+        let hash_key = Plain(hash_key);
         let ebpf = EbpfLoader::new()
             .override_global("CONFIG", &config, true)
             .override_global("REPLAYING", &replaying, true)
             .override_global("SEED", &seed, true)
+            .override_global("HASH_KEY", &hash_key, true)
             .override_global("AYA_LOG_LEVEL", &options.log_level, false)
             .map_max_entries("FLOWS", settings.max_flows + SPARE_FLOWS)
-            .map_max_entries("AGES", settings.max_flows)
+            .map_max_entries("LINES", settings.max_flows / WAYS as u32)
+            .map_max_entries("EVICTIONS", settings.max_flows / WAYS as u32)
+            .map_max_entries("FIRST_SYNS", settings.max_flows)
             .load(OBJECT)
             .map_err(explain)?;
         let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings };
@@ -125,20 +130,26 @@ impl Kernel {
         self.tc("hs_sweep").map(|_| ())
     }
 
-    /// Ends the handshakes whose timeout has passed, and with `shutdown` all the others too. Returns
-    /// how many places of the queue were seen to.
-    pub fn sweep(&mut self, shutdown: bool) -> Result<u64> {
-        if shutdown {
-            let mut replay = self.replay_cell()?;
-            let now = replay.get(&0, 0)?.0;
-            replay.set(0, Plain(Replay { shutdown: 1, ..now }), 0)?;
-        }
+    /// Ends the handshakes whose timeout has passed, and with `all` all the others too. Returns the time
+    /// before which no other pass has anything to do, in nanoseconds of the clock of the events.
+    ///
+    /// # Errors
+    /// The kernel refuses the run.
+    pub fn sweep(&mut self, now_ns: u64, all: bool) -> Result<u64> {
+        let run = SweepRun { shutdown: u32::from(all), ..SweepRun::default() };
+        self.sweep_cell()?.set(0, Plain(run), 0)?;
         let mut repeat = 1;
         while self.sweep_some(repeat)? {
             // It pays to ask for more at once only if there is more.
             repeat = (repeat * 4).min(MAX_SWEEPS);
         }
-        Ok(self.queue()?.swept)
+        let pass: Sweep = self.sweep_cell()?.get(&0, 0)?.0.pass;
+        Ok(pass.nothing_before_ns(now_ns).saturating_add(self.config.half_open_ns))
+    }
+
+    fn sweep_cell(&mut self) -> Result<Array<&mut MapData, Plain<SweepRun>>> {
+        let map = self.ebpf.map_mut("SWEEP").ok_or_else(|| anyhow!("the BPF object has no map SWEEP"))?;
+        Ok(Array::try_from(map)?)
     }
 
     /// Sweeps at most `times` times, and tells whether there may be more to do. A signal ends a test run
@@ -167,21 +178,14 @@ impl Kernel {
         Ok(self.tc(name)?.test_run(options)?.return_value)
     }
 
-    /// The ends of the queue of ages.
-    pub fn queue(&self) -> Result<Queue> {
-        let map = self.ebpf.map("QUEUE").ok_or_else(|| anyhow!("the BPF object has no map QUEUE"))?;
-        Ok(Array::<_, Plain<Queue>>::try_from(map)?.get(&0, 0)?.0)
-    }
-
     /// Sets [`Config::watch_began_ns`]. SYNs before that are not followed.
     ///
     /// # Errors
     /// The map can't be written.
     pub fn set_watch_began(&mut self, watch_began_ns: u64) -> Result<()> {
-        let now = self.queue()?;
-        let map = self.ebpf.map_mut("QUEUE").ok_or_else(|| anyhow!("the BPF object has no map QUEUE"))?;
-        let mut queue = Array::<_, Plain<Queue>>::try_from(map)?;
-        Ok(queue.set(0, Plain(Queue { watch_began_ns, ..now }), 0)?)
+        let map = self.ebpf.map_mut("WATCH").ok_or_else(|| anyhow!("the BPF object has no map WATCH"))?;
+        let mut watch = Array::<_, Plain<Watch>>::try_from(map)?;
+        Ok(watch.set(0, Plain(Watch { watch_began_ns }), 0)?)
     }
 
     pub(super) fn replay_cell(&mut self) -> Result<Array<&mut MapData, Plain<Replay>>> {
@@ -207,13 +211,21 @@ fn explain(error: EbpfError) -> anyhow::Error {
     }
 }
 
-/// A key for the kernel's hashes that an attacker can't know.
-fn random_seed() -> Result<u64> {
-    let mut seed = [0; 8];
+/// Numbers for the hash of flows that an attacker can't know.
+fn random_hash_key() -> Result<HashKey> {
+    let mut key = HashKey::FIXED;
+    for number in &mut key.0 {
+        *number = u32::from_ne_bytes(random()?);
+    }
+    Ok(key)
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
     // SAFETY: the buffer has the length that is passed with it.
-    let got = unsafe { libc::getrandom(seed.as_mut_ptr().cast(), seed.len(), 0) };
-    if got != seed.len() as isize {
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got != bytes.len() as isize {
         return Err(std::io::Error::last_os_error()).context("can't get random bytes");
     }
-    Ok(u64::from_ne_bytes(seed))
+    Ok(bytes)
 }

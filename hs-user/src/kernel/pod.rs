@@ -19,7 +19,11 @@ unsafe impl<T: PlainOldData> Pod for Plain<T> {}
 // SAFETY: `repr(C)` structs of integers with explicit padding; their sizes are asserted beside them.
 unsafe impl PlainOldData for hs_common::Config {}
 // SAFETY: as above.
-unsafe impl PlainOldData for hs_common::shared::Queue {}
+unsafe impl PlainOldData for hs_common::shared::Watch {}
+// SAFETY: as above.
+unsafe impl PlainOldData for hs_common::shared::SweepRun {}
+// SAFETY: as above.
+unsafe impl PlainOldData for hs_common::syn_cache::HashKey {}
 // SAFETY: as above.
 unsafe impl PlainOldData for hs_common::shared::Replay {}
 // SAFETY: as above; `Opaque` keeps the working memory as integers.

@@ -19,7 +19,7 @@ impl Kernel {
             captured: data.len() as u32,
             on_wire: on_wire as u32,
             link: link.code(),
-            shutdown: 0,
+            padding: 0,
         })?;
         if data.len() >= MIN_PACKET {
             self.test_run("hs_replay", data, 1)?;

@@ -92,13 +92,13 @@ impl Engine for InKernel {
 
     fn sweep(&mut self, now_ns: u64) -> Result<()> {
         self.kernel.set_replay_clock(now_ns)?;
-        self.kernel.sweep(false)?;
+        self.kernel.sweep(now_ns, false)?;
         Ok(())
     }
 
     fn finish(&mut self, now_ns: u64) -> Result<()> {
         self.kernel.set_replay_clock(now_ns)?;
-        self.kernel.sweep(true)?;
+        self.kernel.sweep(now_ns, true)?;
         Ok(())
     }
 

@@ -106,7 +106,7 @@ impl Bench {
 
     /// A bench of a few flows, for the hooks or for replay.
     pub fn small(replaying: bool) -> Bench {
-        Bench::new(Config { max_flows: 1024, ..Config::DEFAULT }, replaying)
+        Bench::new(Config { max_flows: 16_384, ..Config::DEFAULT }, replaying)
     }
 
     /// One frame through a program; every packet must pass.
@@ -142,7 +142,7 @@ impl Bench {
         if replaying {
             self.kernel.set_replay_clock(self.now_ns).expect("the clock can be set");
         }
-        self.kernel.sweep(true).expect("the sweep runs");
+        self.kernel.sweep(self.now_ns, true).expect("the sweep runs");
     }
 
     /// The events since the last call.
@@ -177,7 +177,7 @@ impl Bench {
             self.now_ns += MS;
             self.kernel.set_replay_clock(self.now_ns).expect("the clock can be set");
         }
-        self.kernel.sweep(false).expect("the sweep runs");
+        self.kernel.sweep(self.now_ns, false).expect("the sweep runs");
         self.compare(way, case, number);
     }
 

@@ -38,7 +38,7 @@ pub fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 /// Settings that change the engine's course: a table of a few flows, VLANs that tell flows apart, ports.
 pub fn config() -> impl Strategy<Value = Config> {
-    (select(vec![2, 4, 1024]), 0..2u32, 0..2u32).prop_map(|(max_flows, vlan_aware, ports_used)| {
+    (select(vec![8, 16, 1024]), 0..2u32, 0..2u32).prop_map(|(max_flows, vlan_aware, ports_used)| {
         let mut config = Config { max_flows, vlan_aware, ports_used, ..Config::DEFAULT };
         config.ports[0] = 20_001;
         config

@@ -43,7 +43,7 @@ impl Twins {
             self.tracker.sweep(now_ns);
         }
         self.bench.kernel.set_replay_clock(now_ns).expect("the clock can be set");
-        self.bench.kernel.sweep(everything).expect("the sweep runs");
+        self.bench.kernel.sweep(now_ns, everything).expect("the sweep runs");
         self.compare(&format!("sweep after packet {}, everything: {everything}", self.fed));
     }
 

@@ -1,0 +1,103 @@
+//! What the tracker stands on: the kernel's maps, clock and ring buffer, or the memory of `replay`.
+
+use super::{Responder, Versioned};
+use crate::flow::FlowKey;
+use crate::syn_cache::{FirstSyn, HashKey, State, Word};
+use crate::victim::Tally;
+use crate::{Config, Counter, Event, Slot};
+
+/// What the tracker stands on. `#[inline(always)]` in the kernel.
+pub trait Host {
+    /// A line of the SYN cache.
+    type Line: Copy;
+    /// An entry of the flow table.
+    type Entry: Copy;
+
+    /// The settings.
+    fn config(&self) -> &Config;
+
+    /// The random numbers of the hash of flows.
+    fn hash_key(&self) -> &HashKey;
+
+    /// The clock of the events, in nanoseconds. Asked only when a handshake is concerned: in the
+    /// kernel it costs more than all the rest of an established segment.
+    fn now_ns(&self) -> u64;
+
+    /// Adds one to a total that is known when the code is compiled.
+    fn count(&mut self, counter: Counter);
+
+    /// When the watch began: SYNs before that are not followed. 0 in replay.
+    fn watch_began_ns(&self) -> u64;
+
+    /// Changes a total by +1 or -1.
+    fn count_at(&mut self, slot: Slot, change: i64);
+
+    /// A line of the SYN cache.
+    fn line(&mut self, number: u32) -> Option<Self::Line>;
+
+    /// A word of a line; of `way` only the bits that name one count.
+    fn word(&self, line: Self::Line, way: u32) -> Word;
+
+    /// Puts `new` in the place of `old`, unless another CPU changed the word: then `false`.
+    fn exchange(&mut self, line: Self::Line, way: u32, old: Word, new: Word) -> bool;
+
+    /// Puts `new` there: what is busy belongs to one CPU.
+    fn put(&mut self, line: Self::Line, way: u32, new: Word);
+
+    /// Copies the first SYN out that lies beside a word. `false` if there is no such slot.
+    fn read_first_syn(&mut self, slot: u32, into: &mut FirstSyn) -> bool;
+
+    /// Writes a first SYN beside a word.
+    fn write_first_syn(&mut self, slot: u32, first: &FirstSyn);
+
+    /// Finds a flow of the flow table. Its slot is a hint.
+    fn find(&mut self, key: &FlowKey, slot: u32) -> Option<Self::Entry>;
+
+    /// What a flow's word should hold: [`State::Pending`], [`State::Open`] or [`State::Closed`].
+    fn state(&self, entry: Self::Entry) -> State;
+
+    /// Copies a flow out. `false` if another CPU is writing it.
+    fn read(&mut self, entry: Self::Entry, into: &mut Versioned) -> bool;
+
+    /// Writes a flow back, unless it changed since `flow` was read: then `false`.
+    fn write(&mut self, entry: Self::Entry, flow: &Versioned) -> bool;
+
+    /// Adds a flow whose word the caller keeps busy. `false` if there is no room.
+    fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned) -> bool;
+
+    /// Removes a flow, unless it changed since `flow` was read: then `false`.
+    fn remove(&mut self, entry: Self::Entry, key: &FlowKey, slot: u32, flow: &Versioned) -> bool;
+
+    /// Notes that a flow of this line was forgotten before its time.
+    fn note_eviction(&mut self, line: u32, now_ns: u64);
+
+    /// When a flow of this line was last forgotten before its time; 0 if never.
+    fn last_eviction_ns(&self, line: u32) -> u64;
+
+    /// Adds to a responder's totals.
+    fn tally(&mut self, responder: Responder, tally: Tally);
+
+    /// Whether one more event about this responder, or about none, is within the budget.
+    fn may_report(&mut self, responder: Option<Responder>, now_ns: u64) -> bool;
+
+    /// Hands an event on. `false` if there is no room for it.
+    fn emit(&mut self, event: &Event) -> bool;
+
+    /// The same value, of which the verifier no longer knows how it came about: it then follows one of the
+    /// ways that meet here, and not each. `unknown` is any number that it does not know.
+    #[inline(always)]
+    fn forget(value: u64, _unknown: u64) -> u64 {
+        value
+    }
+
+    /// Calls `step` until it returns `false`, at most `times` times. See
+    /// [`Packet::repeat`](crate::packet::Packet::repeat).
+    #[inline(always)]
+    fn repeat<F: FnMut() -> bool>(times: u32, mut step: F) {
+        for _ in 0..times {
+            if !step() {
+                return;
+            }
+        }
+    }
+}
