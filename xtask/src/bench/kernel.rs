@@ -1,8 +1,10 @@
 //! The programs alone: the bench of hs-user, built as the user, run as root.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
 use super::Options;
 use crate::privilege::{Privilege, root_line};
@@ -11,8 +13,8 @@ use crate::{cargo, shell};
 
 const BENCH: &str = "kernel";
 
-/// Runs it to its end; the tables are on its standard output, which is ours.
-pub fn run(options: &Options) -> Result<()> {
+/// Runs it to its end; the tables are on its standard output, which is ours. Returns the figures.
+pub fn run(options: &Options) -> Result<Value> {
     let program = build()?;
     let mut bench = Privilege::detect().command(&program).with_context(|| {
         let by_hand = root_line(&program.display().to_string());
@@ -24,14 +26,14 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.only.is_empty() {
         bench.arg("--only").arg(options.only.join(","));
     }
-    if let Some(file) = &options.json {
-        bench.arg("--json").arg(file);
-    }
+    let figures = cargo::workspace()?.target_directory.join("bench-programs.json");
+    bench.arg("--json").arg(&figures);
     let status = bench.status().with_context(|| shell::cannot_start(&bench))?;
     if !status.success() {
         bail!("`{}` failed ({status})", shell::display(&bench));
     }
-    Ok(())
+    let text = fs::read_to_string(&figures).with_context(|| format!("can't read {}", figures.display()))?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// As the kernel tests are built, so that nothing is compiled twice. The BPF objects are optimised all the
