@@ -11,16 +11,16 @@ use std::process::{Command, ExitCode, Output};
 
 use bpf_toolchain::{BpfToolchain, TARGET};
 
-/// The binary target of `hs-ebpf`.
+/// The binary target of `hs-ebpf` that hs-mon embeds.
 const OBJECT: &str = "hs-mon-bpf";
+/// The one that the bench embeds, and the feature with which it is built.
+const BENCH_OBJECT: &str = "hs-bench-bpf";
+const BENCH_FEATURE: &str = "CARGO_FEATURE_KERNEL_TESTS";
 /// With this set (`cargo xtask test` does), a warning in `hs-ebpf` fails the build.
 const DENY_WARNINGS: &str = "HS_MON_DENY_WARNINGS";
 fn main() -> ExitCode {
     match build() {
-        Ok(object) => {
-            println!("cargo:rustc-env=HS_MON_BPF_OBJECT={}", object.display());
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
             ExitCode::FAILURE
@@ -28,10 +28,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn build() -> Result<PathBuf, String> {
+fn build() -> Result<(), String> {
     let root = workspace_root()?;
-    let out_dir = PathBuf::from(required_env("OUT_DIR")?);
-    let target_dir = shared_target_dir(&out_dir);
     rerun_if_changed(&root);
 
     let toolchain = BpfToolchain::find()
@@ -39,13 +37,26 @@ fn build() -> Result<PathBuf, String> {
     rerun_if(&toolchain.compiler.rustc());
     rerun_if(&toolchain.linker);
 
-    let output = command(&toolchain, &root, &target_dir)?
+    let object = compile(&toolchain, &root, OBJECT)?;
+    println!("cargo:rustc-env=HS_MON_BPF_OBJECT={}", object.display());
+    if env::var_os(BENCH_FEATURE).is_some() {
+        let object = compile(&toolchain, &root, BENCH_OBJECT)?;
+        println!("cargo:rustc-env=HS_BENCH_BPF_OBJECT={}", object.display());
+    }
+    Ok(())
+}
+
+/// Compiles a binary of `hs-ebpf`, and puts it where this crate can include it.
+fn compile(toolchain: &BpfToolchain, root: &Path, name: &str) -> Result<PathBuf, String> {
+    let out_dir = PathBuf::from(required_env("OUT_DIR")?);
+    let target_dir = shared_target_dir(&out_dir);
+    let output = command(toolchain, root, &target_dir, name)?
         .output()
         .map_err(|e| format!("can't start {}: {e}", toolchain.compiler.cargo().display()))?;
     report(&output)?;
 
-    let object = out_dir.join(OBJECT);
-    let built = target_dir.join(TARGET).join("release").join(OBJECT);
+    let object = out_dir.join(name);
+    let built = target_dir.join(TARGET).join("release").join(name);
     fs::copy(&built, &object).map_err(|e| format!("can't copy {}: {e}", built.display()))?;
     Ok(object)
 }
@@ -57,11 +68,11 @@ fn shared_target_dir(out_dir: &Path) -> PathBuf {
     tagged.unwrap_or(out_dir).join("bpf")
 }
 
-/// `cargo build` of the BPF object.
-fn command(toolchain: &BpfToolchain, root: &Path, target_dir: &Path) -> Result<Command, String> {
+/// `cargo build` of a BPF object.
+fn command(toolchain: &BpfToolchain, root: &Path, target_dir: &Path, name: &str) -> Result<Command, String> {
     let arch = required_env("CARGO_CFG_TARGET_ARCH")?;
     let mut cargo = toolchain.command(&toolchain.compiler.cargo(), root, &arch.to_string_lossy());
-    cargo.args(["build", "--quiet", "--release", "--package", "hs-ebpf", "--bin", OBJECT]);
+    cargo.args(["build", "--quiet", "--release", "--package", "hs-ebpf", "--bin", name]);
     cargo.args(toolchain.arguments()).arg("--target-dir").arg(target_dir);
     if root.join("Cargo.lock").exists() {
         cargo.arg("--locked");
@@ -86,7 +97,8 @@ fn report(output: &Output) -> Result<(), String> {
 }
 
 fn rerun_if_changed(root: &Path) {
-    let sources = ["hs-ebpf/src", "hs-ebpf/Cargo.toml", "hs-common/src", "hs-common/Cargo.toml"];
+    let sources =
+        ["hs-ebpf/src", "hs-ebpf/bench", "hs-ebpf/Cargo.toml", "hs-common/src", "hs-common/Cargo.toml"];
     for path in sources.iter().chain(&["Cargo.toml", "Cargo.lock", "xtask/src/bpf_toolchain.rs"]) {
         rerun_if(&root.join(path));
     }

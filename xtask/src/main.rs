@@ -1,5 +1,6 @@
 //! The project's tasks: `cargo xtask --help`.
 
+mod bench;
 mod bpf_clippy;
 mod bpf_toolchain;
 mod build;
@@ -80,6 +81,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Measure what hs-mon costs, beside programs that do less; needs root.
+    Bench(bench::Options),
     /// Show hs-mon at work in a laboratory on this machine: honest clients, broken ones, and a SYN flood.
     Demo(demo::Args),
 }
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
         Task::Vm(options) => vm::command(&options),
         Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
+        Task::Bench(options) => bench::command(&options).map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::command(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

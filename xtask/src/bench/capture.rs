@@ -1,0 +1,150 @@
+//! The capture that replay is measured on: one million packets, the same ones each time.
+//!
+//! Of ten packets six are data of connections, two belong to whole handshakes, and two are SYNs of sources
+//! that never answer. It lasts ten seconds, so that some of those time out on the way, and others at the end.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::lab::frame::{Mac, Segment, flag};
+use crate::lab::random::Random;
+
+/// How many packets it has.
+pub const PACKETS: u64 = 1_000_000;
+const SEED: u64 = 2026;
+const BEGIN_S: u64 = 1_700_000_000;
+const DURATION_US: u64 = 10_000_000;
+/// Packets that come in the same order again and again: data, handshakes, flood.
+const ROUND: [Part; 30] = round();
+const DATA_BYTES: usize = 100;
+const MACS: [Mac; 2] = [Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2])];
+const LINKTYPE_ETHERNET: u32 = 1;
+
+#[derive(Clone, Copy)]
+enum Part {
+    Data,
+    /// SYN, SYN-ACK and ACK, by number.
+    Handshake(u8),
+    Flood,
+}
+
+/// Six handshake packets, so two handshakes, in 30; mixed as far as a fixed order can be.
+const fn round() -> [Part; 30] {
+    let mut round = [Part::Data; 30];
+    let mut number = 0;
+    while number < 6 {
+        round[number * 5 + 1] = Part::Handshake(number as u8 % 3);
+        round[number * 5 + 3] = Part::Flood;
+        number += 1;
+    }
+    round
+}
+
+/// Writes it, unless it is there.
+pub fn ensure(file: &Path) -> Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    let unfinished = file.with_extension("unfinished");
+    let write = || -> io::Result<()> {
+        let mut out = BufWriter::new(File::create(&unfinished)?);
+        write(&mut out)?;
+        out.flush()?;
+        std::fs::rename(&unfinished, file)
+    };
+    write().with_context(|| format!("can't write {}", file.display()))
+}
+
+fn write(out: &mut impl Write) -> io::Result<()> {
+    let header = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, LINKTYPE_ETHERNET];
+    header.iter().try_for_each(|word: &u32| out.write_all(&word.to_le_bytes()))?;
+    let mut traffic = Traffic { random: Random::new(SEED), made: Vec::new(), at_hand: connection(0) };
+    for number in 0..PACKETS {
+        let frame = traffic.frame(ROUND[(number % ROUND.len() as u64) as usize]);
+        let us = number * DURATION_US / PACKETS;
+        let words = [BEGIN_S + us / 1_000_000, us % 1_000_000, frame.len() as u64, frame.len() as u64];
+        words.iter().try_for_each(|word| out.write_all(&(*word as u32).to_le_bytes()))?;
+        out.write_all(&frame)?;
+    }
+    Ok(())
+}
+
+struct Traffic {
+    random: Random,
+    /// SYNs of the connections that were made.
+    made: Vec<Segment>,
+    /// The SYN of the one that is being made.
+    at_hand: Segment,
+}
+
+impl Traffic {
+    fn frame(&mut self, part: Part) -> Vec<u8> {
+        match part {
+            Part::Data => self.data(),
+            Part::Handshake(step) => self.handshake(step),
+            Part::Flood => {
+                let source = Ipv4Addr::from_bits(0xc613_0000 | self.random.u32() & 0xffff);
+                let source = SocketAddr::from((source, 0x8000 | self.random.u32() as u16));
+                Segment::syn(source, server(0), self.random.u32()).frame(MACS[0], MACS[1])
+            }
+        }
+    }
+
+    fn handshake(&mut self, step: u8) -> Vec<u8> {
+        if step == 0 {
+            self.at_hand = connection(self.made.len() as u32);
+        }
+        let syn = self.at_hand.clone();
+        match step {
+            0 => syn.frame(MACS[0], MACS[1]),
+            1 => syn.answer(flag::SYN | flag::ACK, isn(&syn)).frame(MACS[1], MACS[0]),
+            _ => {
+                self.made.push(syn.clone());
+                let (seq, ack) = (syn.seq.wrapping_add(1), isn(&syn).wrapping_add(1));
+                Segment::new(syn.src, syn.dst, flag::ACK, seq, ack).frame(MACS[0], MACS[1])
+            }
+        }
+    }
+
+    /// Of one of the connections that were made; of one that began before the capture while there are none.
+    fn data(&mut self) -> Vec<u8> {
+        let place = self.random.u32() as usize % self.made.len().max(1);
+        let syn = self.made.get(place).cloned().unwrap_or_else(|| connection(u32::MAX));
+        let (seq, ack) = (syn.seq.wrapping_add(1), isn(&syn).wrapping_add(1));
+        let mut data = Segment::new(syn.src, syn.dst, flag::ACK | flag::PSH, seq, ack);
+        data.payload = vec![b'x'; DATA_BYTES];
+        data.frame(MACS[0], MACS[1])
+    }
+}
+
+/// The SYN of a connection: no two have the same addresses and ports.
+fn connection(number: u32) -> Segment {
+    let client = Ipv4Addr::from_bits(0xc612_1000 | number >> 14 & 0xfff);
+    let client = SocketAddr::from((client, 0x4000 | number as u16 & 0x3fff));
+    Segment::syn(client, server(number % 16), number.wrapping_mul(0x9e37_79b1))
+}
+
+fn server(number: u32) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::from_bits(0xc612_0001 + number), 80))
+}
+
+fn isn(syn: &Segment) -> u32 {
+    !syn.seq
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_has_the_shares_that_are_promised() {
+        let count = |wanted: fn(&Part) -> bool| ROUND.iter().filter(|part| wanted(part)).count();
+        assert_eq!(count(|part| matches!(part, Part::Data)), 18);
+        assert_eq!(count(|part| matches!(part, Part::Handshake(_))), 6);
+        assert_eq!(count(|part| matches!(part, Part::Flood)), 6);
+    }
+}
