@@ -32,6 +32,9 @@ impl Tracker {
     /// One packet, seen at `now_ns`. A clock that runs back makes timeouts late and nothing worse.
     pub fn track(&mut self, packet: &impl Packet, link: Link, place: Place, now_ns: u64) {
         self.host.now_ns = now_ns;
+        if link == Link::Ethernet && track::pass(&mut self.host, packet) {
+            return;
+        }
         let parsed = parse(packet, link, None, &mut self.scratch.segment);
         track::track(&mut self.host, &mut self.scratch, parsed, place);
     }
@@ -175,6 +178,10 @@ impl Host for Memory {
 
     fn word(&self, line: u32, way: u32) -> Word {
         self.lines.get(line as usize).map_or(Word::EMPTY, |line| Word(line[way as usize % WAYS]))
+    }
+
+    fn tag(&self, line: u32, way: u32) -> u32 {
+        self.word(line, way).tag()
     }
 
     fn exchange(&mut self, line: u32, way: u32, old: Word, new: Word) -> bool {

@@ -10,7 +10,7 @@ use hs_common::victim::{TOTAL_BUDGET, Tally, VICTIM_BUDGET};
 use hs_common::{Config, Counter, Counters, Event, Slot};
 
 use crate::maps::{self, CPUS, EVENTS, REPLAYING};
-use crate::verifier::{forget, masked, repeat};
+use crate::verifier::{forget, hidden, masked, repeat};
 use crate::{log, store, victims};
 
 /// The kernel under one program run.
@@ -101,6 +101,11 @@ impl Host for Kernel {
     #[inline(always)]
     fn word(&self, line: *mut Line, way: u32) -> Word {
         store::word(line, way)
+    }
+
+    #[inline(always)]
+    fn tag(&self, line: *mut Line, way: u32) -> u32 {
+        store::tag(line, way)
     }
 
     #[inline(always)]
@@ -196,5 +201,10 @@ impl Host for Kernel {
     #[inline(always)]
     fn forget(value: u64, unknown: u64) -> u64 {
         forget(value, unknown)
+    }
+
+    #[inline(always)]
+    fn hide(value: u64) -> u64 {
+        hidden(value as usize) as u64
     }
 }

@@ -1,7 +1,7 @@
 //! The kernel side of hs-mon: entry points only. They wire the packet of a hook to the engine of
 //! `hs-common`, and let every packet pass.
 //!
-//! hook → [`packet`] → `hs_common::parse` → `hs_common::track` over [`host`] → ring buffer
+//! hook → [`packet`] → `hs_common::track::pass`, or `hs_common::parse` → `hs_common::track` over [`host`] → ring buffer
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -21,7 +21,7 @@ use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use hs_common::flow::Hook;
 use hs_common::parse::{Link, parse};
-use hs_common::track::{Place, track};
+use hs_common::track::{Place, pass, track};
 
 use crate::host::Kernel;
 use crate::packet::{Linear, Replayed};
@@ -32,8 +32,11 @@ pub fn hs_xdp(ctx: XdpContext) -> u32 {
     // SAFETY: the context is valid for the run of the program.
     let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
-        let parsed = parse(&Linear::of_xdp(&ctx), Link::Ethernet, None, &mut scratch.segment);
-        track(&mut kernel, scratch, parsed, Place { ifindex, hook: Hook::Ingress });
+        let packet = Linear::of_xdp(&ctx);
+        if !pass(&mut kernel, &packet) {
+            let parsed = parse(&packet, Link::Ethernet, None, &mut scratch.segment);
+            track(&mut kernel, scratch, parsed, Place { ifindex, hook: Hook::Ingress });
+        }
     }
     xdp_action::XDP_PASS
 }
@@ -68,9 +71,12 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
     let ifindex = unsafe { (*ctx.skb.skb).ifindex };
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
         let packet = Linear::of_skb(ctx);
-        let parsed = parse(&packet, link, packet::stripped_vlan(ctx), &mut scratch.segment);
-        let parsed = parsed.map_err(|why| packet.why_unparsed(why));
-        track(&mut kernel, scratch, parsed, Place { ifindex, hook });
+        let vlan = packet::stripped_vlan(ctx);
+        if !(matches!(link, Link::Ethernet) && vlan.is_none() && pass(&mut kernel, &packet)) {
+            let parsed = parse(&packet, link, vlan, &mut scratch.segment);
+            let parsed = parsed.map_err(|why| packet.why_unparsed(why));
+            track(&mut kernel, scratch, parsed, Place { ifindex, hook });
+        }
     }
     // Neither accepts nor drops: the next program or qdisc decides (TC_ACT_UNSPEC, linux/pkt_cls.h).
     TC_ACT_UNSPEC
@@ -83,8 +89,10 @@ pub fn hs_replay(ctx: XdpContext) -> u32 {
     if let Some(packet) = Replayed::of(&ctx)
         && let Some((mut kernel, scratch)) = Kernel::for_packets()
     {
-        let parsed = parse(&packet, packet.link(), None, &mut scratch.segment);
-        track(&mut kernel, scratch, parsed, place);
+        if !(matches!(packet.link(), Link::Ethernet) && pass(&mut kernel, &packet)) {
+            let parsed = parse(&packet, packet.link(), None, &mut scratch.segment);
+            track(&mut kernel, scratch, parsed, place);
+        }
     }
     xdp_action::XDP_PASS
 }

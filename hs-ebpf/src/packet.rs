@@ -1,8 +1,6 @@
 //! Access to packet memory: the only pointer code on packets. Every pointer is compared with the
 //! end of the packet before it is read, in the form that the verifier recognises.
 
-use core::hint::black_box;
-
 use aya_ebpf::programs::{TcContext, XdpContext};
 use hs_common::Unparsed;
 use hs_common::packet::{Header, Packet};
@@ -10,7 +8,7 @@ use hs_common::parse::Link;
 use hs_common::shared::Replay;
 
 use crate::maps;
-use crate::verifier::{forgotten, repeat};
+use crate::verifier::{forgotten, hidden, repeat};
 
 /// Offsets beyond this are not followed: the verifier wants packet offsets below 64 KiB, and all
 /// headers together are shorter.
@@ -62,8 +60,8 @@ impl Packet for Linear {
         }
         // Opaque to the compiler: it would turn the comparison into `start > end - N`, and the
         // verifier refuses arithmetic on the end of a packet.
-        let start = black_box(self.start + offset);
-        let limit = black_box(start + N);
+        let start = hidden(self.start + offset);
+        let limit = hidden(start + N);
         if limit > self.end {
             return None;
         }

@@ -41,6 +41,12 @@ pub fn word(line: *mut Line, way: u32) -> Word {
 }
 
 #[inline(always)]
+pub fn tag(line: *mut Line, way: u32) -> u32 {
+    // SAFETY: the upper half of a word; the target is little-endian.
+    unsafe { word_of(line, way).cast::<u32>().add(1).read_volatile() }
+}
+
+#[inline(always)]
 pub fn exchange(line: *mut Line, way: u32, old: Word, new: Word) -> bool {
     // SAFETY: a live map value for the run of the program, aligned to 8 bytes.
     unsafe { atomic::compare_exchange(word_of(line, way), old.0, new.0) }

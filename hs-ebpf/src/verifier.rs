@@ -53,12 +53,21 @@ pub fn forget(value: u64, unknown: u64) -> u64 {
     value
 }
 
+/// The same value, of which the compiler can't know how it came about. `core::hint::black_box` does as
+/// much, by way of the stack.
+#[inline(always)]
+pub fn hidden(value: usize) -> usize {
+    let mut value = value;
+    // SAFETY: the register is not changed.
+    unsafe { asm!("{value} = {value}", value = inout(reg) value, options(pure, nomem)) };
+    value
+}
+
 /// The same reference, to a value that the compiler can't know: the loader overwrites it.
-/// `core::hint::black_box` does as much, by way of the stack.
 #[inline(always)]
 pub fn opaque<T>(value: &'static T) -> &'static T {
     let mut pointer: *const T = value;
-    // SAFETY: the register is not touched.
+    // SAFETY: the register is not changed.
     unsafe { asm!("{pointer} = {pointer}", pointer = inout(reg) pointer, options(pure, nomem)) };
     // SAFETY: as it was passed in.
     unsafe { &*pointer }

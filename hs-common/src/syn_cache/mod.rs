@@ -42,7 +42,7 @@ impl Line {
 pub struct Spot {
     /// The line.
     pub line: u32,
-    /// The upper half of the hash.
+    /// The upper half of the hash, of which one bit is set, so that no tag is that of an empty word.
     pub tag: u32,
     /// The word within the line, once it is known.
     pub way: u32,
@@ -60,7 +60,7 @@ impl Spot {
     #[inline(always)]
     pub const fn of(hash: u64, max_flows: u32) -> Spot {
         let lines = max_flows / WAYS as u32;
-        Spot { line: hash as u32 & (lines - 1), tag: (hash >> 32) as u32, ..Spot::EMPTY }
+        Spot { line: hash as u32 & (lines - 1), tag: (hash >> 32) as u32 | 1, ..Spot::EMPTY }
     }
 
     /// The number of the slot.

@@ -46,7 +46,7 @@ impl Word {
         Word((tag as u64) << 32 | (stamp(now_ns) as u64) << 8 | state as u64)
     }
 
-    /// The upper half of the flow's hash.
+    /// The tag of the flow's hash: see [`Spot`](super::Spot).
     #[inline(always)]
     pub const fn tag(self) -> u32 {
         (self.0 >> 32) as u32

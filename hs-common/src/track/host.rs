@@ -38,6 +38,9 @@ pub trait Host {
     /// A word of a line; of `way` only the bits that name one count.
     fn word(&self, line: Self::Line, way: u32) -> Word;
 
+    /// The tag of a word of a line: half of it, for a search that has eight to look at.
+    fn tag(&self, line: Self::Line, way: u32) -> u32;
+
     /// Puts `new` in the place of `old`, unless another CPU changed the word: then `false`.
     fn exchange(&mut self, line: Self::Line, way: u32, old: Word, new: Word) -> bool;
 
@@ -82,6 +85,13 @@ pub trait Host {
 
     /// Hands an event on. `false` if there is no room for it.
     fn emit(&mut self, event: &Event) -> bool;
+
+    /// The same value, of which the compiler can't know how it came about: it would make a branch of
+    /// arithmetic that is there to avoid one.
+    #[inline(always)]
+    fn hide(value: u64) -> u64 {
+        value
+    }
 
     /// The same value, of which the verifier no longer knows how it came about: it then follows one of the
     /// ways that meet here, and not each. `unknown` is any number that it does not know.

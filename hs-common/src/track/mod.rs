@@ -1,16 +1,18 @@
 //! One packet from segment to event: finds the flow, lets the engine step, counts, reports.
 //!
 //! Written once over [`Host`], which stands for what differs: the kernel's maps and ring buffer, or
-//! the memory of `replay`. [`slots`] has the ways of the SYN cache, [`expiry`] the ends by time and by
+//! the memory of `replay`. [`plain`] is the short way of most packets, [`slots`] has the ways of the SYN cache, [`expiry`] the ends by time and by
 //! lack of room, [`events`] what is told.
 
 mod events;
 mod expiry;
 mod host;
+mod plain;
 mod slots;
 
 pub use expiry::{Sweep, sweep};
 pub use host::Host;
+pub use plain::pass;
 pub use slots::state_of;
 
 use events::{end, handshake_event, report_anomaly};
@@ -120,7 +122,7 @@ impl Scratch {
     };
 }
 
-/// One packet. The segment, if there is one, is in `scratch.segment`.
+/// One packet that [`pass`] left. The segment, if there is one, is in `scratch.segment`.
 ///
 /// The stages below that are not inlined pass on nothing but what is in `scratch`. So the verifier
 /// sees the same state behind all the ways through the parser, and follows only one of them.

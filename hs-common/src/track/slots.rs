@@ -11,15 +11,15 @@ const SETTLE_ATTEMPTS: usize = 3;
 
 /// One look, for a segment that can only matter to a handshake under way. By the tag alone, without the
 /// key: what it takes for another flow's is an established segment at worst, for one pair of flows in
-/// 2^32 (see [`HashKey::hash`](crate::syn_cache::HashKey::hash)).
+/// 2^31 (see [`HashKey::hash`](crate::syn_cache::HashKey::hash)).
 #[inline(always)]
 pub(super) fn glance<H: Host>(host: &mut H, spot: &Spot) -> Glance {
     let Some(line) = host.line(spot.line) else { return Glance::Unknown };
     let mut way = 0;
     while way < WAYS as u32 {
-        let word = host.word(line, way);
-        if word.tag() == spot.tag && word != Word::EMPTY {
-            return if word.is(State::Closed) { Glance::Closed } else { Glance::Concerned };
+        if host.tag(line, way) == spot.tag {
+            let closed = host.word(line, way).is(State::Closed);
+            return if closed { Glance::Closed } else { Glance::Concerned };
         }
         way += 1;
     }
@@ -32,10 +32,9 @@ pub(super) fn search<H: Host>(host: &mut H, line: H::Line, spot: &mut Spot) {
     spot.word = Word::EMPTY;
     let mut way = 0;
     while way < WAYS as u32 {
-        let word = host.word(line, way);
-        if word.tag() == spot.tag && word != Word::EMPTY {
+        if host.tag(line, way) == spot.tag {
             spot.way = way;
-            spot.word = word;
+            spot.word = host.word(line, way);
             return;
         }
         way += 1;
@@ -111,7 +110,7 @@ fn leave<H: Host>(host: &mut H, scratch: &mut Scratch, old: Word) {
 fn is_twice<H: Host>(host: &mut H, line: H::Line, spot: &Spot) -> bool {
     let mut way = 0;
     while way < WAYS as u32 {
-        if way != spot.way && host.word(line, way).tag() == spot.tag && host.word(line, way) != Word::EMPTY {
+        if way != spot.way && host.tag(line, way) == spot.tag {
             return true;
         }
         way += 1;

@@ -213,11 +213,12 @@ fn explain(error: EbpfError) -> anyhow::Error {
 
 /// Numbers for the hash of flows that an attacker can't know.
 fn random_hash_key() -> Result<HashKey> {
-    let mut key = HashKey::FIXED;
-    for number in &mut key.0 {
-        *number = u32::from_ne_bytes(random()?);
+    let bytes: [u8; 40] = random()?;
+    let mut numbers = [0; 10];
+    for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+        *number = u32::from_ne_bytes(*bytes);
     }
-    Ok(key)
+    Ok(HashKey::new(numbers))
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {
