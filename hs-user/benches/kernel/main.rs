@@ -11,6 +11,7 @@ mod course;
 mod anchor;
 mod figures;
 mod frame;
+mod guard;
 mod measure;
 mod pin;
 mod rows;
@@ -48,6 +49,9 @@ struct Args {
     /// Writes the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Only checks ratios against limits; prints what the verifier did.
+    #[arg(long)]
+    guard: bool,
     /// cargo gives it to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -57,6 +61,10 @@ fn main() -> Result<()> {
     let args = Args::parse();
     anchor::enter()?;
     pin::hurry();
+    if args.guard {
+        let core = pin::cores()?.first().copied().unwrap_or(0);
+        return guard::run(core);
+    }
     let measured = measure_all(&args)?;
     print!("{}", report(&measured));
     if let Some(file) = &args.json {

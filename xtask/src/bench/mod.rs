@@ -1,6 +1,10 @@
 //! `cargo xtask bench`: what hs-mon costs, in one run and beside what it is measured against.
 
+#[path = "../vm/budget.rs"]
+#[allow(dead_code, reason = "the machines of `cargo xtask vm` use the rest")]
+mod budget;
 mod capture;
+pub mod guard;
 mod kernel;
 mod replay;
 mod usage;
