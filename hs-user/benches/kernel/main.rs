@@ -12,6 +12,7 @@ mod anchor;
 mod figures;
 mod frame;
 mod guard;
+mod hold;
 mod measure;
 mod pin;
 mod rows;
@@ -52,6 +53,12 @@ struct Args {
     /// Only checks ratios against limits; prints what the verifier did.
     #[arg(long)]
     guard: bool,
+    /// Only attaches the program that passes, to this interface, until it is killed.
+    #[arg(long, requires = "place")]
+    hold: Option<String>,
+    /// How it is attached.
+    #[arg(long, value_enum)]
+    place: Option<hold::Where>,
     /// cargo gives it to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -59,6 +66,9 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let (Some(interface), Some(place)) = (&args.hold, args.place) {
+        return hold::run(interface, place);
+    }
     anchor::enter()?;
     pin::hurry();
     if args.guard {

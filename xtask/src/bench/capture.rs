@@ -74,6 +74,13 @@ fn write(out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// The frames alone, without end.
+pub fn frames() -> impl Iterator<Item = Vec<u8>> {
+    let mut traffic =
+        Traffic { random: Random::new(SEED), made: Vec::new(), at_hand: connection(0), flood: 0 };
+    ROUND.iter().cycle().map(move |part| traffic.frame(*part))
+}
+
 struct Traffic {
     random: Random,
     /// SYNs of the connections that were made.
