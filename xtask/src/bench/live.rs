@@ -159,7 +159,7 @@ fn measure(
     let alert = Arc::new(OnceLock::new());
     let launched = Instant::now();
     // Of a million packets there are so many lines that their reader, in this process, would be measured too.
-    let output = (!honest).then(|| programs.output.as_path());
+    let output = (!honest).then_some(programs.output.as_path());
     let monitor = launch(&lab, attached, programs, &alert, output)?;
     let start = launched.elapsed();
     let clients =
