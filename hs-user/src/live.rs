@@ -9,7 +9,7 @@ use aya::maps::{MapData, RingBuf};
 use hs_common::{Counter, Event, Outcome};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 
 use crate::cli::{LiveSettings, Verbosity};
 use crate::clock;
@@ -20,6 +20,10 @@ use crate::report::{Origin, Reporter};
 
 /// How often handshakes are looked at for their timeout. A half-open one is told at most this late.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// How long the ring buffer is left alone after it was read. An event that comes when all was read is told at
+/// once; under load, events gather meanwhile, and neither this process nor the kernel pays a wake-up for each.
+/// The buffer has room for eight times what comes in that time at a million events a second.
+const REST_AFTER_READ: Duration = Duration::from_millis(5);
 /// Handshakes of which one direction was missing before the user is told so.
 const ONE_SIDED_ENOUGH: u64 = 10;
 /// Far enough for "never".
@@ -88,6 +92,8 @@ impl<W: Write> Watch<W> {
                 ready = self.events.readable_mut() => {
                     ready?.clear_ready();
                     self.drain()?;
+                    self.desk.flush()?;
+                    sleep(REST_AFTER_READ).await;
                 }
                 _ = sweep.tick() => {
                     self.sweep()?;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::libtest::{self, Counts};
 use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
-use crate::{bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, setup, shell};
+use crate::{bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, setup, shell};
 
 /// The feature of hs-user without which the tests that need root are not built.
 pub const KERNEL_TESTS: &str = "kernel-tests";
@@ -32,6 +32,7 @@ const STAGES: &[Stage<Context>] = &[
     Stage { name: "tests", in_ci: InCi::Must, needs: nothing, run: tests },
     Stage { name: "doc tests", in_ci: InCi::Must, needs: nothing, run: doc_tests },
     Stage { name: "kernel tests", in_ci: InCi::Must, needs: kernel_tests::needs, run: kernel_tests::run },
+    Stage { name: "costs", in_ci: InCi::Must, needs: kernel_tests::needs, run: bench::guard::run },
     Stage { name: "reference captures", in_ci: InCi::May, needs: captures::needs, run: captures::run },
     Stage { name: "fuzzing", in_ci: InCi::Must, needs: fuzz::needs, run: fuzz::stage },
     Stage { name: "documentation", in_ci: InCi::Must, needs: nothing, run: documentation },

@@ -67,7 +67,7 @@ impl Frame {
 }
 
 fn tcp(options: &[u8], data: usize) -> Vec<u8> {
-    let mut header = vec![0; 20];
+    let mut header = [0; 20];
     header[12] = ((20 + options.len()) as u8 / 4) << 4;
     // A window, which a SYN of length zero would be suspicious without.
     header[14] = 0xfa;

@@ -11,6 +11,8 @@ mod course;
 mod anchor;
 mod figures;
 mod frame;
+mod guard;
+mod hold;
 mod measure;
 mod pin;
 mod rows;
@@ -48,6 +50,15 @@ struct Args {
     /// Writes the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Only checks ratios against limits; prints what the verifier did.
+    #[arg(long)]
+    guard: bool,
+    /// Only attaches the program that passes, to this interface, until it is killed.
+    #[arg(long, requires = "place")]
+    hold: Option<String>,
+    /// How it is attached.
+    #[arg(long, value_enum)]
+    place: Option<hold::Where>,
     /// cargo gives it to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -55,8 +66,15 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let (Some(interface), Some(place)) = (&args.hold, args.place) {
+        return hold::run(interface, place);
+    }
     anchor::enter()?;
     pin::hurry();
+    if args.guard {
+        let core = pin::cores()?.first().copied().unwrap_or(0);
+        return guard::run(core);
+    }
     let measured = measure_all(&args)?;
     print!("{}", report(&measured));
     if let Some(file) = &args.json {

@@ -16,7 +16,7 @@ use crate::course::{Course, target};
 use crate::pin::pin_to;
 
 /// The programs to measure against, compiled by build.rs.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_BENCH_BPF_OBJECT"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_BENCH_BPF_OBJECT"));
 
 const XDP_PASS: u32 = 2;
 /// TC_ACT_UNSPEC, -1: the next program decides.

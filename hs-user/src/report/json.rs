@@ -177,7 +177,7 @@ impl Formatter for TerminalSafe {
     where
         W: ?Sized + io::Write,
     {
-        if fragment.is_ascii() && !fragment.contains('\x7f') {
+        if fragment.bytes().all(|byte| byte < 0x7f) {
             return writer.write_all(fragment.as_bytes());
         }
         for letter in fragment.chars() {

@@ -3,6 +3,7 @@
 //! One output, one file: `text` and `json`. Both write whole lines into the buffer of the
 //! [`Reporter`], which alone knows the sink. Fields, units and examples: `docs/output.md`.
 
+mod digits;
 mod filter;
 mod ids;
 mod json;

@@ -6,12 +6,12 @@ mod totals;
 
 use std::fmt::{self, Display, from_fn};
 use std::io::{self, Write};
-use std::net::SocketAddr;
 
 use anstyle::{AnsiColor, Style};
 use hs_common::{Counters, Event, Outcome, VlanTags};
 
 use super::Origin;
+use super::digits;
 use super::filter::Kind;
 use super::units::{Clock, escaped};
 use crate::detect::Alert;
@@ -48,10 +48,15 @@ impl Text {
     ) -> io::Result<()> {
         self.begin(line, unix_ns)?;
         let (label, style) = label(kind);
-        let src = SocketAddr::new(event.src.into(), event.src_port);
-        let dst = SocketAddr::new(event.dst.into(), event.dst_port);
-        write!(line, "{}  ", self.paint.with(style, from_fn(|f| write!(f, "{label:<LABEL_WIDTH$}"))))?;
-        write!(line, "{src:<ENDPOINT_WIDTH$} → {dst:<ENDPOINT_WIDTH$}")?;
+        self.paint.write(line, style, |line| {
+            let start = line.len();
+            line.extend_from_slice(label.as_bytes());
+            digits::pad(line, start, LABEL_WIDTH);
+        })?;
+        line.extend_from_slice(b"  ");
+        digits::endpoint(line, event.src.into(), event.src_port, ENDPOINT_WIDTH);
+        line.extend_from_slice(" → ".as_bytes());
+        digits::endpoint(line, event.dst.into(), event.dst_port, ENDPOINT_WIDTH);
         match kind {
             Kind::Handshake(outcome) => handshake::write(line, event, outcome, self.paint)?,
             _ => handshake::write_anomaly(line, event, self.paint)?,
@@ -112,7 +117,9 @@ impl Text {
             let title = from_fn(|f| write!(f, "── {} UTC ──", stamp.date()));
             writeln!(line, "{}", self.paint.with(DIM, title))?;
         }
-        write!(line, "{}  ", self.paint.with(DIM, stamp.time()))
+        self.paint.write(line, DIM, |line| stamp.push_time(line))?;
+        line.extend_from_slice(b"  ");
+        Ok(())
     }
 
     fn end(&self, line: &mut Vec<u8>, origin: Option<&Origin>) -> io::Result<()> {
@@ -133,6 +140,17 @@ impl Paint {
     fn with(self, style: Style, what: impl Display) -> impl Display {
         let style = if self.0 { style } else { Style::new() };
         from_fn(move |f| write!(f, "{style}{what}{style:#}"))
+    }
+
+    /// The same, of what needs no formatter.
+    fn write(self, line: &mut Vec<u8>, style: Style, what: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        if !self.0 {
+            what(line);
+            return Ok(());
+        }
+        write!(line, "{style}")?;
+        what(line);
+        write!(line, "{style:#}")
     }
 }
 
@@ -197,8 +215,13 @@ impl Facts<'_> {
     }
 
     fn add(&mut self, fact: fmt::Arguments) -> io::Result<()> {
-        write!(self.line, "{}{fact}", self.separator)?;
+        write!(self.next(), "{fact}")
+    }
+
+    /// The line, where the next fact goes.
+    fn next(&mut self) -> &mut Vec<u8> {
+        self.line.extend_from_slice(self.separator.as_bytes());
         self.separator = ", ";
-        Ok(())
+        self.line
     }
 }

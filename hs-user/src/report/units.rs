@@ -1,10 +1,13 @@
 //! How times, counts and rates are printed.
 
 use std::fmt::{self, Display, Write as _, from_fn};
+use std::io::Write as _;
 
 use hs_common::config::NS_PER_SEC;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+
+use super::digits::{number, six_digits};
 
 /// Turns nanoseconds since 1970 into text. Remembers the last second that it formatted: events come
 /// by the thousand within one.
@@ -47,6 +50,13 @@ impl<'a> Stamp<'a> {
         self.second.get(..10).unwrap_or_default()
     }
 
+    /// Appends what [`Stamp::time`] shows.
+    pub fn push_time(&self, line: &mut Vec<u8>) {
+        line.extend_from_slice(self.second.get(11..).unwrap_or_default().as_bytes());
+        line.push(b'.');
+        six_digits(line, self.micros);
+    }
+
     /// The time of day to the microsecond: `12:00:00.123456`.
     pub fn time(&self) -> impl Display + use<'a> {
         let (time, micros) = (self.second.get(11..).unwrap_or_default(), self.micros);
@@ -63,6 +73,18 @@ impl Display for Stamp<'_> {
 impl Serialize for Stamp<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// Appends what [`rtt`] shows. Round trips below a millisecond, as hosts of one network have, do not go
+/// through `core::fmt`.
+pub fn push_rtt(line: &mut Vec<u8>, us: u32) {
+    if us < 1_000 {
+        number(line, us);
+        line.extend_from_slice(" µs".as_bytes());
+    } else {
+        // Cannot fail: a vector takes anything.
+        let _ = write!(line, "{}", rtt(us));
     }
 }
 
@@ -186,6 +208,9 @@ mod tests {
         ];
         for (us, text) in table {
             assert_eq!(rtt(us).to_string(), text);
+            let mut line = Vec::new();
+            push_rtt(&mut line, us);
+            assert_eq!(line, text.as_bytes());
         }
     }
 

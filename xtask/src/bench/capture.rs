@@ -62,7 +62,8 @@ pub fn ensure(file: &Path) -> Result<()> {
 fn write(out: &mut impl Write) -> io::Result<()> {
     let header = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, LINKTYPE_ETHERNET];
     header.iter().try_for_each(|word: &u32| out.write_all(&word.to_le_bytes()))?;
-    let mut traffic = Traffic { random: Random::new(SEED), made: Vec::new(), at_hand: connection(0) };
+    let mut traffic =
+        Traffic { random: Random::new(SEED), made: Vec::new(), at_hand: connection(0), flood: 0 };
     for number in 0..PACKETS {
         let frame = traffic.frame(ROUND[(number % ROUND.len() as u64) as usize]);
         let us = number * DURATION_US / PACKETS;
@@ -73,12 +74,21 @@ fn write(out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// The frames alone, without end.
+pub fn frames() -> impl Iterator<Item = Vec<u8>> {
+    let mut traffic =
+        Traffic { random: Random::new(SEED), made: Vec::new(), at_hand: connection(0), flood: 0 };
+    ROUND.iter().cycle().map(move |part| traffic.frame(*part))
+}
+
 struct Traffic {
     random: Random,
     /// SYNs of the connections that were made.
     made: Vec<Segment>,
     /// The SYN of the one that is being made.
     at_hand: Segment,
+    /// SYNs of the flood so far.
+    flood: u32,
 }
 
 impl Traffic {
@@ -87,9 +97,8 @@ impl Traffic {
             Part::Data => self.data(),
             Part::Handshake(step) => self.handshake(step),
             Part::Flood => {
-                let source = Ipv4Addr::from_bits(0xc613_0000 | self.random.u32() & 0xffff);
-                let source = SocketAddr::from((source, 0x8000 | self.random.u32() as u16));
-                Segment::syn(source, server(0), self.random.u32()).frame(MACS[0], MACS[1])
+                self.flood += 1;
+                Segment::syn(flooder(self.flood), server(0), self.random.u32()).frame(MACS[0], MACS[1])
             }
         }
     }
@@ -126,6 +135,15 @@ fn connection(number: u32) -> Segment {
     let client = Ipv4Addr::from_bits(0xc612_1000 | number >> 14 & 0xfff);
     let client = SocketAddr::from((client, 0x4000 | number as u16 & 0x3fff));
     Segment::syn(client, server(number % 16), number.wrapping_mul(0x9e37_79b1))
+}
+
+/// Looks random, and no two of 2^31 are the same: the multiplier is odd.
+fn flooder(number: u32) -> SocketAddr {
+    let client = number.wrapping_mul(0x9e37_79b1);
+    SocketAddr::from((
+        Ipv4Addr::from_bits(0xc613_0000 | client >> 15 & 0xffff),
+        0x8000 | client as u16 & 0x7fff,
+    ))
 }
 
 fn server(number: u32) -> SocketAddr {

@@ -38,7 +38,7 @@ pub fn run(options: &Options) -> Result<Value> {
 
 /// As the kernel tests are built, so that nothing is compiled twice. The BPF objects are optimised all the
 /// same, and what user space does is not timed.
-pub fn build() -> Result<PathBuf> {
+pub(super) fn build() -> Result<PathBuf> {
     let mut build = cargo::strict();
     build.args(["test", "--no-run", "--features", KERNEL_TESTS_FEATURE, "--bench", BENCH]);
     let programs = cargo::build_executables(&mut build)?;

@@ -1,7 +1,14 @@
 //! `cargo xtask bench`: what hs-mon costs, in one run and beside what it is measured against.
 
+#[path = "../vm/budget.rs"]
+#[allow(dead_code, clippy::duplicate_mod, reason = "private to `cargo xtask vm`, which uses the rest")]
+mod budget;
 mod capture;
+pub mod guard;
 mod kernel;
+mod live;
+mod live_table;
+mod process;
 mod replay;
 mod usage;
 
@@ -19,6 +26,8 @@ use crate::setup;
 pub enum Part {
     /// The BPF programs, nanoseconds for a packet; needs root.
     Programs,
+    /// Packets through a pair of interfaces, with hs-mon and without; needs root.
+    Live,
     /// Replay of a capture, beside other programs.
     Replay,
 }
@@ -48,10 +57,16 @@ impl Options {
 
 /// The command line. Tables, in Markdown, are on standard output; all else is on standard error.
 pub fn command(options: &Options) -> Result<()> {
+    if options.has(Part::Live) {
+        live::needs_root()?;
+    }
     setup::ensure(Need::Build)?;
     let mut figures = serde_json::Map::new();
     if options.has(Part::Programs) {
         figures.insert("programs".to_owned(), kernel::run(options)?);
+    }
+    if options.has(Part::Live) {
+        figures.insert("live".to_owned(), live::run(options.quick)?);
     }
     if options.has(Part::Replay) {
         figures.insert("replay".to_owned(), replay::run(options.quick)?);

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -14,8 +14,6 @@ use crate::shell;
 pub struct Usage {
     /// On all cores, user and system.
     pub cpu: Duration,
-    /// From start to end.
-    pub elapsed: Duration,
     /// The most memory that it had at once, in bytes.
     pub peak_bytes: u64,
     /// How it ended.
@@ -24,14 +22,12 @@ pub struct Usage {
 
 /// Runs a command to its end.
 pub fn of(command: &mut Command) -> Result<Usage> {
-    let start = Instant::now();
     let child = command.spawn().with_context(|| shell::cannot_start(command))?;
     let (status, usage) =
         wait(&child).with_context(|| format!("can't wait for {}", shell::display(command)))?;
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
     Ok(Usage {
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        elapsed: start.elapsed(),
         peak_bytes: usage.ru_maxrss as u64 * 1024,
         status,
     })

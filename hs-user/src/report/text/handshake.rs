@@ -8,17 +8,20 @@ use hs_common::event::RTT_UNKNOWN;
 use hs_common::{Anomaly, Event, HandshakeFlags, Outcome, Reason, TcpFlags};
 
 use super::{DIM, Facts, Paint, separated};
-use crate::report::units::rtt;
+use crate::report::units::push_rtt;
 
 /// The reason, the times, what was sent again; then flags and anomalies, each set off by two spaces.
 pub fn write(line: &mut Vec<u8>, event: &Event, outcome: Outcome, paint: Paint) -> io::Result<()> {
     let mut facts = Facts::after(line, "  ");
     if let Some(because) = event.reason().and_then(because) {
-        facts.add(format_args!("{because}"))?;
+        facts.next().extend_from_slice(because.as_bytes());
     }
     if event.rtt_synack_us != RTT_UNKNOWN || event.rtt_ack_us != RTT_UNKNOWN {
-        let (synack, ack) = (known_rtt(event.rtt_synack_us), known_rtt(event.rtt_ack_us));
-        facts.add(format_args!("rtt {synack} + {ack}"))?;
+        let line = facts.next();
+        line.extend_from_slice(b"rtt ");
+        push_known_rtt(line, event.rtt_synack_us);
+        line.extend_from_slice(b" + ");
+        push_known_rtt(line, event.rtt_ack_us);
     }
     for (name, again) in [("SYN", event.syn_retransmits), ("SYN-ACK", event.synack_retransmits)] {
         if again > 0 {
@@ -72,8 +75,8 @@ fn said_by_reason(event: &Event, flag: &str) -> bool {
     event.reason() == Some(Reason::FastOpen) && HandshakeFlags::FAST_OPEN.names().any(|name| name == flag)
 }
 
-fn known_rtt(us: u32) -> impl Display {
-    from_fn(move |f| if us == RTT_UNKNOWN { f.write_str("?") } else { rtt(us).fmt(f) })
+fn push_known_rtt(line: &mut Vec<u8>, us: u32) {
+    if us == RTT_UNKNOWN { line.push(b'?') } else { push_rtt(line, us) }
 }
 
 /// The flags by name, AE as the ninth (RFC 9768); of a packet without any, `none`.

@@ -1,0 +1,45 @@
+//! Attaches the program that only passes, until the process is killed: what any monitor of this kind costs
+//! before it has looked at a packet.
+
+use anyhow::{Context, Result};
+use aya::Ebpf;
+use aya::programs::tc::TcAttachType;
+use aya::programs::xdp::XdpMode;
+use aya::programs::{SchedClassifier, Xdp};
+use clap::ValueEnum;
+
+use crate::stand::OBJECT;
+
+/// Where to attach.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Where {
+    Native,
+    Generic,
+    Tc,
+}
+
+/// Does not return, unless it fails.
+pub fn run(interface: &str, place: Where) -> Result<()> {
+    let mut own = Ebpf::load(OBJECT).context("can't load the programs to measure against")?;
+    let name = if matches!(place, Where::Tc) { "pass_tc" } else { "pass_xdp" };
+    let program = own.program_mut(name).context("no such program")?;
+    match place {
+        Where::Tc => {
+            let program: &mut SchedClassifier = program.try_into()?;
+            program.load()?;
+            program.attach(interface, TcAttachType::Ingress)?;
+        }
+        Where::Native | Where::Generic => {
+            let program: &mut Xdp = program.try_into()?;
+            program.load()?;
+            let mode = if matches!(place, Where::Native) { XdpMode::Driver } else { XdpMode::Skb };
+            program.attach(interface, mode)?;
+        }
+    }
+    // As hs-mon says it.
+    eprintln!("hs-bench: watching {interface}");
+    loop {
+        // SAFETY: takes no pointer.
+        unsafe { libc::pause() };
+    }
+}

@@ -1,0 +1,243 @@
+//! Packets at the full speed of a pair of interfaces in two network namespaces, with hs-mon on one of them,
+//! with a program that only passes, and with nothing. None of them leaves the pair.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::{capture, kernel, live_table, process};
+use crate::build::{self, Profile};
+use crate::lab::Lab;
+use crate::lab::clients::{Clients, Tally};
+use crate::lab::flood::Flood;
+use crate::lab::frame::Prefix;
+use crate::lab::monitor::{Monitor, Setup};
+use crate::lab::random::Random;
+use crate::lab::server::{Manner, Server};
+use crate::lab::wire::Wire;
+use crate::{cargo, privilege, shell};
+
+/// How many packets a measurement sends.
+pub const PACKETS: usize = 1_000_000;
+const PORT: u16 = 80;
+const CLIENTS_PER_SECOND: f64 = 200.0;
+/// Before the flood, so that clients are there when it begins; and after it, for what is still on its way.
+const SETTLE: Duration = Duration::from_millis(500);
+const FLOODERS: Prefix = Prefix::new(IpAddr::V4(Ipv4Addr::new(198, 19, 0, 0)), 16);
+/// Nobody's, so that the server's own TCP does not become what is measured.
+const VICTIM: ([u8; 4], u16) = ([198, 18, 64, 1], PORT);
+
+/// What is attached to the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    Nothing,
+    Pass(&'static str),
+    HsMon(&'static str),
+}
+
+const ALL: [Attached; 7] = [
+    Attached::Nothing,
+    Attached::Pass("tc"),
+    Attached::HsMon("tc"),
+    Attached::Pass("generic"),
+    Attached::HsMon("generic"),
+    Attached::Pass("native"),
+    Attached::HsMon("native"),
+];
+
+/// What came out of one measurement.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub attached: Attached,
+    /// Packets a second.
+    pub rate: f64,
+    /// Of hs-mon's user space, if it was there.
+    pub monitor: Option<Monitored>,
+}
+
+/// What hs-mon used and told.
+#[derive(Clone, Debug)]
+pub struct Monitored {
+    pub cpu: Duration,
+    /// While packets were sent.
+    pub elapsed: Duration,
+    pub peak_bytes: u64,
+    /// From its start until it watched.
+    pub start: Duration,
+    /// Its last totals.
+    pub totals: Value,
+    /// Connections that honest clients made.
+    pub honest: Tally,
+    /// Handshakes of honest clients that it reported completed.
+    pub reported: u64,
+    /// From the first packet to the first alert.
+    pub detection: Option<Duration>,
+}
+
+struct Programs {
+    hs_mon: PathBuf,
+    bench: PathBuf,
+    /// Where hs-mon writes when nobody reads along.
+    output: PathBuf,
+}
+
+/// It makes namespaces and enters them, which no single command run by sudo can do for it.
+pub fn needs_root() -> Result<()> {
+    if privilege::is_root() {
+        return Ok(());
+    }
+    bail!(
+        "the live part makes network namespaces and must be root; run the whole as root, or all but this part:\n  \
+         cargo xtask bench --part programs,replay"
+    )
+}
+
+/// Measures and prints tables; returns the figures.
+pub fn run(quick: bool) -> Result<Value> {
+    if !privilege::is_root() {
+        bail!(
+            "the live part makes network namespaces and must be root; run: sudo cargo xtask bench --part live"
+        );
+    }
+    let programs = Programs {
+        hs_mon: build::build(Profile::Release)?,
+        bench: kernel::build()?,
+        output: cargo::workspace()?.target_directory.join("bench-live.json"),
+    };
+    let rounds = if quick { 1 } else { 5 };
+    let mixed: Vec<Vec<u8>> = capture::frames().take(PACKETS).collect();
+    let mixed = measure_all(&ALL, rounds, &programs, |_| Ok(mixed.clone()), false)?;
+    let monitored: Vec<Attached> =
+        ALL.into_iter().filter(|attached| !matches!(attached, Attached::Pass(_))).collect();
+    let flood = measure_all(&monitored, rounds, &programs, |wire| Ok(flood(wire)), true)?;
+    print!("{}", live_table::tables(&mixed, &flood));
+    Ok(live_table::figures(&mixed, &flood))
+}
+
+/// Of so many rounds the median by rate; all in turn.
+fn measure_all(
+    attached: &[Attached],
+    rounds: usize,
+    programs: &Programs,
+    frames: impl Fn(&Wire) -> Result<Vec<Vec<u8>>>,
+    honest: bool,
+) -> Result<Vec<Outcome>> {
+    let mut outcomes: Vec<Vec<Outcome>> = attached.iter().map(|_| Vec::new()).collect();
+    for _ in 0..rounds {
+        for (attached, outcomes) in attached.iter().zip(&mut outcomes) {
+            shell::say(&format!("a million packets through a pair of interfaces: {attached:?}"));
+            outcomes.push(measure(*attached, programs, &frames, honest)?);
+        }
+    }
+    Ok(outcomes.into_iter().filter_map(median).collect())
+}
+
+fn median(mut outcomes: Vec<Outcome>) -> Option<Outcome> {
+    outcomes.sort_by(|one, other| one.rate.total_cmp(&other.rate));
+    let middle = outcomes.len() / 2;
+    outcomes.into_iter().nth(middle)
+}
+
+/// In a laboratory of its own, which is gone afterwards, whatever happens.
+fn measure(
+    attached: Attached,
+    programs: &Programs,
+    frames: impl Fn(&Wire) -> Result<Vec<Vec<u8>>>,
+    honest: bool,
+) -> Result<Outcome> {
+    let lab = Lab::pair()?;
+    let wire = Wire::open(&lab.client)?;
+    let frames = frames(&wire)?;
+    let address = lab.server.plan.v4_at(PORT);
+    let _server = Server::start(&lab.server.ns, &[address], Manner::Close, None)?;
+    let alert = Arc::new(OnceLock::new());
+    let launched = Instant::now();
+    // Of a million packets there are so many lines that their reader, in this process, would be measured too.
+    let output = (!honest).then_some(programs.output.as_path());
+    let monitor = launch(&lab, attached, programs, &alert, output)?;
+    let start = launched.elapsed();
+    let clients =
+        if honest { Some(Clients::start(&lab.client.ns, &[address], CLIENTS_PER_SECOND)?) } else { None };
+    thread::sleep(SETTLE);
+    let cpu =
+        |monitor: &Option<Monitor>| monitor.as_ref().map_or(Ok(Duration::ZERO), |m| process::cpu(m.pid()));
+    let (before, sent_at) = (cpu(&monitor)?, Instant::now());
+    wire.send_frames(&frames)?;
+    let elapsed = sent_at.elapsed();
+    thread::sleep(SETTLE);
+    let honest = clients.map_or(Ok(Tally::default()), Clients::stop)?;
+    let cpu = cpu(&monitor)? - before;
+    let rate = frames.len() as f64 / elapsed.as_secs_f64();
+    let (Attached::HsMon(_), Some(monitor)) = (attached, monitor) else {
+        return Ok(Outcome { attached, rate, monitor: None });
+    };
+    let peak_bytes = process::peak_bytes(monitor.pid())?;
+    let mut told = monitor.stop(libc::SIGINT)?.stdout;
+    if let Some(output) = output {
+        let text = fs::read_to_string(output).with_context(|| format!("can't read {}", output.display()))?;
+        told = text.lines().map(str::to_owned).collect();
+    }
+    let client = format!("\"src_ip\":\"{}\"", lab.client.plan.v4);
+    let completed = |line: &&String| line.contains("\"outcome\":\"completed\"") && line.contains(&client);
+    let reported = told.iter().filter(completed).count() as u64;
+    let detection = alert.get().map(|seen: &Instant| seen.saturating_duration_since(sent_at));
+    let totals = last_totals(&told)?;
+    let monitor = Monitored { cpu, elapsed, peak_bytes, start, totals, honest, reported, detection };
+    Ok(Outcome { attached, rate, monitor: Some(monitor) })
+}
+
+fn launch(
+    lab: &Lab,
+    attached: Attached,
+    programs: &Programs,
+    alert: &Arc<OnceLock<Instant>>,
+    output: Option<&Path>,
+) -> Result<Option<Monitor>> {
+    let interface = lab.server.plan.interface;
+    let alert = Arc::clone(alert);
+    let hear = move |line: &str| {
+        if line.contains("\"event_type\":\"alert\"") {
+            let _ = alert.set(Instant::now());
+        }
+    };
+    let (program, args): (&Path, Vec<&str>) = match attached {
+        Attached::Nothing => return Ok(None),
+        Attached::Pass(place) => (&programs.bench, vec!["--hold", interface, "--place", place]),
+        Attached::HsMon(mode) => {
+            (&programs.hs_mon, vec!["--iface", interface, "--mode", mode, "--format", "json"])
+        }
+    };
+    let (program_name, output) = (program.to_string_lossy(), output.map(Path::to_string_lossy));
+    let (program, args) = match &output {
+        // The shell becomes the program: it is the same process.
+        Some(output) => {
+            let shell = ["-c", "out=$1; shift; exec \"$0\" \"$@\" > \"$out\"", &program_name, output];
+            (Path::new("sh"), shell.into_iter().chain(args).collect())
+        }
+        None => (program, args),
+    };
+    let setup = Setup { stdout: Some(Box::new(hear)), ..Setup::default() };
+    let monitor = Monitor::launch(&lab.server.ns, program, &args, setup)?;
+    monitor.wait_until_watching()?;
+    Ok(Some(monitor))
+}
+
+fn last_totals(lines: &[String]) -> Result<Value> {
+    let line = lines.last().context("hs-mon wrote nothing")?;
+    let mut totals: Value = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
+    Ok(totals["stats"].take())
+}
+
+/// SYNs of a million sources that are not there.
+fn flood(wire: &Wire) -> Vec<Vec<u8>> {
+    let flood =
+        Flood { sources: FLOODERS, victim: VICTIM.into(), count: PACKETS as u64, rate: 1, seed: 2026 };
+    let mut random = Random::new(flood.seed);
+    (0..flood.count).map(|number| wire.frame(&flood.syn(number, &mut random))).collect()
+}
