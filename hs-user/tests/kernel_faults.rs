@@ -5,70 +5,23 @@
 mod lab;
 #[path = "kernel_support/objects.rs"]
 mod objects;
+#[path = "kernel_support/scene.rs"]
+mod scene;
 #[path = "kernel_support/watch.rs"]
 mod watch;
 
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use lab::Lab;
 use lab::clients::connect_many;
-use lab::server::{Manner, Server};
 use objects::Objects;
+use scene::{PORT, connect, failed, has_tcx, lab, run_in, wait_until};
 use watch::{SOON, Watch, program};
-
-const PORT: u16 = 443;
-
-fn lab() -> (Lab, Server) {
-    let lab = Lab::pair().expect("a laboratory (root is needed)");
-    let server = Server::start(&lab.server.ns, &[lab.server.plan.v4_at(PORT)], Manner::Close, None);
-    (lab, server.expect("the server listens"))
-}
-
-fn connect(lab: &Lab, times: u64) {
-    let connected = connect_many(&lab.client.ns, times, lab.server.plan.v4_at(PORT));
-    assert_eq!(connected.expect("clients run"), times);
-}
-
-/// Links by tcx, which go with the process, came with Linux 6.6.
-fn has_tcx() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("proc is mounted");
-    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(6), Some(6))
-}
-
-/// Waits until it is so.
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < SOON, "{what} has not come true");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Runs it to its end, which must come by itself.
-fn run_in(lab: &Lab, args: &str) -> Output {
-    let mut command = lab.server.ns.command(program());
-    command.args(args.split_whitespace()).output().expect("hs-mon runs")
-}
-
-/// It failed as it should: status 1, nothing on standard output, one error with all of this in it.
-fn failed(output: &Output, parts: &[&str]) {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
-    let error = stderr.lines().last().expect("it says why");
-    assert!(error.starts_with("hs-mon: error: "), "{stderr}");
-    assert_eq!(stderr.matches("error: ").count(), 1, "one error: {stderr}");
-    for part in parts {
-        assert!(error.contains(part), "{part:?} is not in {error:?}");
-    }
-}
 
 #[test]
 fn an_unknown_interface_is_answered_with_those_there_are() {
@@ -249,6 +202,21 @@ fn an_interface_may_go_down_and_come_up() {
     }
 }
 
+/// Of two interfaces, the one that is left is watched on.
+#[test]
+fn an_interface_that_goes_away_takes_no_other_with_it() {
+    let (lab, _server) = lab();
+    lab.server.ns.ip("link add hsm-spare type veth peer name hsm-spare-peer").expect("a second cable");
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-spare --iface hsm-server");
+    lab.server.ns.ip("link delete hsm-spare").expect("it goes away");
+    let warning = watch.wait_for_message("warning");
+    assert!(warning.starts_with("hs-mon: warning: interface hsm-spare is gone"), "{warning}");
+    assert!(!warning.contains("nothing is watched"), "{warning}");
+    connect(&lab, 5);
+    watch.wait_for_total("completed", 5);
+    watch.stop();
+}
+
 /// The processor time of a process, in seconds.
 fn processor_time(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
@@ -257,7 +225,7 @@ fn processor_time(pid: u32) -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
-/// It goes on, at rest, tells what it saw, and ends well.
+/// It says so, once; goes on, at rest; tells what it saw, and ends well.
 #[test]
 fn an_interface_may_go_away() {
     for mode in ["native", "generic", "tc"] {
@@ -267,6 +235,9 @@ fn an_interface_may_go_away() {
         watch.wait_for_total("completed", 5);
         // The other end goes with it.
         lab.client.ns.ip("link delete hsm-client").expect("it goes away");
+        let warning = watch.wait_for_message("warning");
+        assert!(warning.starts_with("hs-mon: warning: interface hsm-server is gone"), "{warning}");
+        assert!(warning.contains("nothing is watched any more"), "{warning}");
         let lines = watch.monitor.lines().len();
         let (pid, start) = (watch.monitor.pid(), Instant::now());
         let before = processor_time(pid);
@@ -275,5 +246,7 @@ fn an_interface_may_go_away() {
         assert!(share < 0.5, "--mode {mode}: {:.0} % of a processor with nothing to do", share * 100.0);
         let said = watch.stop();
         assert_eq!((said.totals.get("begun"), said.totals.get("completed")), (5, 5), "{:?}", said.totals);
+        let warnings = said.stderr.iter().filter(|line| line.contains("warning")).count();
+        assert_eq!(warnings, 1, "--mode {mode}: {:?}", said.stderr);
     }
 }

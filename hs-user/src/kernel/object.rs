@@ -1,11 +1,12 @@
 //! Loads the embedded BPF object and hands out its programs.
 
 use std::any::Any;
+use std::fs;
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use hs_common::Config;
 use hs_common::shared::{Queue, Replay};
 
@@ -40,7 +41,7 @@ pub struct Options {
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
     /// What is attached, for as long as it is kept here.
-    pub(super) links: Vec<Box<dyn Any>>,
+    pub(super) links: Vec<Box<dyn Any + Send>>,
     config: Config,
 }
 
@@ -63,6 +64,8 @@ impl Kernel {
             .override_global("AYA_LOG_LEVEL", &options.log_level, false)
             .map_max_entries("FLOWS", settings.max_flows + SPARE_FLOWS)
             .map_max_entries("AGES", settings.max_flows)
+            // Of a refused program, why it was refused and what that cost; not every step until there.
+            .verifier_log_level(VerifierLogLevel::STATS)
             .load(OBJECT)
             .map_err(explain)?;
         let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings };
@@ -84,7 +87,7 @@ impl Kernel {
     pub(super) fn xdp(&mut self, name: &str) -> Result<&mut Xdp> {
         let program: &mut Xdp = self.program(name)?.try_into()?;
         if program.fd().is_err() {
-            program.load().with_context(|| format!("the kernel refused program {name}"))?;
+            program.load().map_err(|error| refused(name, error))?;
         }
         Ok(program)
     }
@@ -93,7 +96,7 @@ impl Kernel {
     pub(super) fn tc(&mut self, name: &str) -> Result<&mut SchedClassifier> {
         let program: &mut SchedClassifier = self.program(name)?.try_into()?;
         if program.fd().is_err() {
-            program.load().with_context(|| format!("the kernel refused program {name}"))?;
+            program.load().map_err(|error| refused(name, error))?;
         }
         Ok(program)
     }
@@ -205,6 +208,17 @@ fn explain(error: EbpfError) -> anyhow::Error {
         }
         _ => anyhow::Error::from(error).context("can't create the BPF maps"),
     }
+}
+
+/// Why a program is not taken. Without its compiler (JIT) the kernel takes none with a callback.
+fn refused(name: &str, error: ProgramError) -> anyhow::Error {
+    let jit = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
+    if jit.is_ok_and(|jit| jit.trim() == "0") {
+        return anyhow!(
+            "the kernel's BPF compiler is off, and hs-mon needs it; switch it on: sysctl net.core.bpf_jit_enable=1"
+        );
+    }
+    anyhow::Error::from(error).context(format!("the kernel refused program {name}"))
 }
 
 /// A key for the kernel's hashes that an attacker can't know.

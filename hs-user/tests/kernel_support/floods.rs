@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
+use crate::guest::unless_guest;
 use crate::lab::Lab;
 use crate::lab::clients::Clients;
 use crate::lab::flood::Flood;
@@ -13,10 +14,16 @@ use crate::lab::wire::Wire;
 use crate::watch::Watch;
 use crate::{PORT, both, serve};
 
-const SYNS: u64 = 10_000;
-const RATE: u32 = 5_000;
 /// What the program may keep of a flood, in KiB.
 const GROWTH: u64 = 2 * 1024;
+
+fn syns() -> u64 {
+    unless_guest("SYNs of a flood", 10_000, 2_000)
+}
+
+fn rate() -> u32 {
+    unless_guest("SYNs a second", 5_000, 1_000)
+}
 
 fn flood(lab: &Lab, v6: bool, seed: u64) -> Flood {
     let sources = if v6 {
@@ -26,7 +33,7 @@ fn flood(lab: &Lab, v6: bool, seed: u64) -> Flood {
     };
     let plan = lab.server.plan;
     let victim = if v6 { plan.v6_at(PORT) } else { plan.v4_at(PORT) };
-    Flood { sources, victim, count: SYNS, rate: RATE, seed }
+    Flood { sources, victim, count: syns(), rate: rate(), seed }
 }
 
 /// Resident memory of a process, in KiB.
@@ -44,7 +51,7 @@ fn is_phase<'a>(phase: &'a str, id: u64) -> impl Fn(&Value) -> bool + 'a {
 fn sent_and_told(lab: &Lab, watch: &Watch, flood: &Flood, id: u64) -> u64 {
     let wire = Wire::open(&lab.client).expect("a wire");
     let sent = flood.send(&wire, &AtomicBool::new(false)).expect("the flood is sent");
-    assert!(sent >= SYNS / 2, "the machine is too slow for a flood: {sent} SYNs");
+    assert!(sent >= flood.count / 2, "the machine is too slow for a flood: {sent} SYNs");
     let start = watch.wait_for_event("the flood starts", is_phase("start", id));
     let end = watch.wait_for_event("the flood ends", is_phase("end", id));
     for event in [&start, &end] {

@@ -13,9 +13,9 @@ use crate::{cargo, shell};
 /// Named although it is the host's own, so that the flags do not reach build scripts and macros.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const GUEST_INIT: &str = "guest-init";
-/// What reads the kernel's own types at every load of a program: not optimised, and in an emulated machine,
-/// that takes seconds. Optimising everything would make the build slow instead.
-const OPTIMISED: [&str; 3] = ["aya", "aya-obj", "object"];
+/// What takes seconds in an emulated machine if it is not optimised: aya reads the kernel's own types at every
+/// start of hs-mon. Optimising everything would make the build slow instead.
+const OPTIMISED: [&str; 6] = ["aya", "aya-obj", "object", "hs-common", "hs-user", "serde_json"];
 /// The suite that checks the guest itself, before others rely on it.
 pub const GUEST_SUITE: &str = "guest";
 
