@@ -61,17 +61,22 @@ const WAYS: &[Way] = &[
 
 /// Plays a table in every way that can take its rows; how many rows each way took.
 fn play(table: &[Case]) -> Vec<usize> {
-    shared::with(|benches| play_on(benches, table, Bench::play))
+    shared::with(|benches| play_on(benches, WAYS, table, Bench::play))
 }
 
 /// All ways of a kind share one bench: no two cases share a flow.
-fn play_on(benches: &mut [Bench; 2], table: &[Case], play: fn(&mut Bench, &Way, &Case)) -> Vec<usize> {
+fn play_on(
+    benches: &mut [Bench; 2],
+    ways: &[Way],
+    table: &[Case],
+    play: fn(&mut Bench, &Way, &Case),
+) -> Vec<usize> {
     let mut rows_of = |way: &Way| {
         let rows: Vec<&Case> = table.iter().filter(|case| way.takes(case)).collect();
         rows.iter().for_each(|case| play(&mut benches[usize::from(way.is_replay())], way, case));
         rows.len()
     };
-    WAYS.iter().map(&mut rows_of).collect()
+    ways.iter().map(&mut rows_of).collect()
 }
 
 #[test]
@@ -133,7 +138,11 @@ fn the_tables_leave_nothing_out() {
 fn a_timeout_ends_what_is_pending() {
     let config = Config { max_flows: 1024, half_open_ns: 1, ..Config::DEFAULT };
     let mut benches = [false, true].map(|replaying| Bench::new(config, replaying));
-    play_on(&mut benches, &handshakes::timing_out(), Bench::play_until_swept);
+    let names: Vec<&str> = WAYS.iter().map(|way| way.name).collect();
+    let few = ["inbound, XDP and tc", "hs_replay, Ethernet"];
+    let names = guest::some_unless_guest("ways to time out", &names, &few);
+    let ways: Vec<Way> = WAYS.iter().filter(|way| names.contains(&way.name)).copied().collect();
+    play_on(&mut benches, &ways, &handshakes::timing_out(), Bench::play_until_swept);
 }
 
 /// A frame that takes several buffers: the headers are in the first one.

@@ -9,6 +9,7 @@ use aya::programs::xdp::XdpMode;
 use aya::programs::{ProgramError, loaded_programs};
 use aya::util::KernelVersion;
 
+use super::object::CompilerOff;
 use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
 
@@ -89,7 +90,8 @@ impl Kernel {
         for ingress in candidates {
             match self.attach_one(interface, *ingress) {
                 Ok(()) => return Ok(*ingress),
-                Err(error) if candidates.len() == 1 => {
+                // No other program would be taken either.
+                Err(error) if candidates.len() == 1 || error.is::<CompilerOff>() => {
                     return Err(error)
                         .with_context(|| format!("can't attach to {} by {ingress}", interface.name));
                 }

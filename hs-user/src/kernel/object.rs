@@ -1,7 +1,7 @@
 //! Loads the embedded BPF object and hands out its programs.
 
 use std::any::Any;
-use std::fs;
+use std::fmt;
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
@@ -210,15 +210,29 @@ fn explain(error: EbpfError) -> anyhow::Error {
     }
 }
 
-/// Why a program is not taken. Without its compiler (JIT) the kernel takes none with a callback.
-fn refused(name: &str, error: ProgramError) -> anyhow::Error {
-    let jit = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
-    if jit.is_ok_and(|jit| jit.trim() == "0") {
-        return anyhow!(
-            "the kernel's BPF compiler is off, and hs-mon needs it; switch it on: sysctl net.core.bpf_jit_enable=1"
-        );
+/// The kernel has its BPF compiler (JIT) switched off, and never interprets a program with a callback.
+#[derive(Debug)]
+pub(super) struct CompilerOff;
+
+impl fmt::Display for CompilerOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the kernel's BPF compiler is off, and hs-mon needs it; \
+             switch it on: sysctl net.core.bpf_jit_enable=1",
+        )
     }
-    anyhow::Error::from(error).context(format!("the kernel refused program {name}"))
+}
+
+impl std::error::Error for CompilerOff {}
+
+/// Why a program is not taken. The setting itself is not to be seen in every network namespace.
+fn refused(name: &str, error: ProgramError) -> anyhow::Error {
+    match &error {
+        ProgramError::LoadError { verifier_log, .. } if verifier_log.to_string().contains("non-JITed") => {
+            anyhow::Error::from(CompilerOff)
+        }
+        _ => anyhow::Error::from(error).context(format!("the kernel refused program {name}")),
+    }
 }
 
 /// A key for the kernel's hashes that an attacker can't know.

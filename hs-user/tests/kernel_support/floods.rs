@@ -75,11 +75,14 @@ fn floods_are_told_and_counted(v6: bool) {
     let clients = Clients::start(&lab.client.ns, &both(&lab.server, PORT), 20.0).expect("clients run");
     watch.wait_for_total("completed", 4);
 
-    let first = sent_and_told(&lab, &watch, &flood(&lab, v6, 1), 1);
-    let before = resident(watch.monitor.pid());
-    let second = sent_and_told(&lab, &watch, &flood(&lab, v6, 1_000_001), 2);
-    let after = resident(watch.monitor.pid());
-    assert!(after <= before + GROWTH, "{before} KiB after the first flood, {after} KiB after the second");
+    let mut sent = sent_and_told(&lab, &watch, &flood(&lab, v6, 1), 1);
+    let floods = unless_guest("floods", 2, 1);
+    if floods == 2 {
+        let before = resident(watch.monitor.pid());
+        sent += sent_and_told(&lab, &watch, &flood(&lab, v6, 1_000_001), 2);
+        let after = resident(watch.monitor.pid());
+        assert!(after <= before + GROWTH, "{before} KiB after the first flood, {after} KiB after the second");
+    }
 
     let tally = clients.stop().expect("clients ran");
     assert_eq!((tally.refused, tally.failed), (0, 0), "{tally:?}");
@@ -89,12 +92,12 @@ fn floods_are_told_and_counted(v6: bool) {
     let honest = tally.connected;
     let repeated = |event: &Value| event["handshake"]["syn_retransmits"].as_u64().unwrap_or(0);
     let repeated: u64 = said.handshakes().map(repeated).sum();
-    assert_eq!(said.totals.get("begun"), first + second + honest, "{:?}", said.totals);
-    assert_eq!(said.totals.get("syn"), first + second + honest + repeated, "{:?}", said.totals);
+    assert_eq!(said.totals.get("begun"), sent + honest, "{:?}", said.totals);
+    assert_eq!(said.totals.get("syn"), sent + honest + repeated, "{:?}", said.totals);
     assert_eq!(said.totals.get("completed"), honest, "{:?}", said.totals);
-    assert_eq!(said.totals.get("half_open"), first + second, "{:?}", said.totals);
+    assert_eq!(said.totals.get("half_open"), sent, "{:?}", said.totals);
     assert_eq!(said.totals.get("flows_evicted"), 0, "{:?}", said.totals);
-    assert_eq!(said.totals.get("alerts"), 2, "{:?}", said.totals);
+    assert_eq!(said.totals.get("alerts"), floods, "{:?}", said.totals);
     let completed = said.count(|event| event["handshake"]["outcome"] == "completed");
     assert_eq!(completed, honest, "completed handshakes are told one by one, in a flood too");
 }

@@ -21,3 +21,13 @@ pub fn unless_guest<T: Display>(what: &str, here: T, there: T) -> T {
     println!("trimmed {what}: {there} instead of {here}");
     there
 }
+
+/// Which of something, as names: `here`, or in a guest the fewer of `there`.
+pub fn some_unless_guest<T: AsRef<str> + Copy>(what: &str, here: &[T], there: &[T]) -> Vec<T> {
+    if !is_guest() {
+        return here.to_vec();
+    }
+    let names: Vec<&str> = there.iter().map(AsRef::as_ref).collect();
+    println!("trimmed {what}: {} of {}: {}", there.len(), here.len(), names.join(", "));
+    there.to_vec()
+}
