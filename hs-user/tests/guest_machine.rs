@@ -120,9 +120,10 @@ fn vlan_devices_are_watched_below_and_above() {
 #[test]
 fn without_the_modules_of_tc_it_says_which_to_load_or_needs_none() {
     let (lab, _server) = lab();
-    for (missing, what) in
-        [(&["cls_bpf"][..], "modprobe cls_bpf"), (&["cls_bpf", "sch_ingress"], "modprobe sch_ingress")]
-    {
+    let cases =
+        [(&["cls_bpf"][..], "modprobe cls_bpf"), (&["cls_bpf", "sch_ingress"], "modprobe sch_ingress")];
+    // With tcx it needs neither: once without both shows it.
+    for (missing, what) in &cases[usize::from(has_tcx())..] {
         let _without = Without::modules(missing);
         if has_tcx() {
             let watch = Watch::start(&lab.server.ns, "--iface hsm-server --mode tc");
@@ -162,9 +163,7 @@ fn without_the_kernels_bpf_compiler_it_says_how_to_switch_it_on() {
 fn a_flow_table_that_memory_has_no_room_for_is_an_error() {
     const SMALLER: &str = "choose a smaller --max-flows";
     let (lab, _server) = lab();
-    // 16 million flows take 5 GiB, and the guest has one.
-    failed(&run_in(&lab, "--iface hsm-server --max-flows 16777216"), &[SMALLER]);
-    // The machine has room, but the service has not.
+    // The flow table takes more than that, and is not for the kernel's OOM killer to judge.
     let confined = Confined::to_bytes(24 << 20);
     let mut command = lab.server.ns.command(program());
     confined.confine(command.args(["--iface", "hsm-server"]));
