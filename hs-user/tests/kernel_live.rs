@@ -81,7 +81,7 @@ fn every_mode_counts_what_comes_in_and_what_goes_out() {
     let (many, few) =
         (guest::unless_guest("connections in", 50, 5), guest::unless_guest("connections out", 20, 5));
     let modes = MODES.map(|(mode, _)| mode);
-    let modes = guest::some_unless_guest("modes of ordinary traffic", &modes, &modes[1..]);
+    let modes = guest::some_unless_guest("modes of ordinary traffic", &modes, &["native", "tc"]);
     for (mode, hook) in MODES.into_iter().filter(|(mode, _)| modes.contains(mode)) {
         let watch = Watch::start(&lab.server.ns, &format!("--iface hsm-server --mode {mode}"));
         let inbound = connect(&lab.client.ns, &both(&lab.server, PORT), many);
@@ -115,7 +115,7 @@ fn loopback_counts_each_packet_once() {
         [([127, 0, 0, 1], PORT).into(), (std::net::Ipv6Addr::LOCALHOST, PORT).into()];
     let _server = Server::start(&lab.server.ns, &addresses, Manner::Close, None).expect("the server listens");
     let modes = ["auto", "generic", "tc"];
-    for mode in guest::some_unless_guest("modes on loopback", &modes, &["auto", "tc"]) {
+    for mode in guest::some_unless_guest("modes on loopback", &modes, &["auto"]) {
         let watch = Watch::start(&lab.server.ns, &format!("--iface lo --mode {mode}"));
         let number = connect(&lab.server.ns, &addresses, 25);
         watch.wait_for_total("completed", number);
@@ -154,12 +154,12 @@ fn refused_connections_are_counted() {
 fn a_watch_that_begins_amid_traffic_tells_nothing_that_is_not_so() {
     let lab = Lab::pair().expect("a laboratory (root is needed)");
     let _server = serve(&lab.server, &[PORT]);
+    // More than an emulated machine can bear would keep hs-mon itself from its work.
     let rate = guest::unless_guest("connections a second", 2_000.0, 100.0);
     let enough = guest::unless_guest("handshakes until it is enough", 200, 20);
     let _clients = Clients::start(&lab.client.ns, &both(&lab.server, PORT), rate).expect("clients run");
-    let modes = guest::some_unless_guest("modes amid traffic", &["native", "tc"], &["native"]);
     for host in [&lab.server, &lab.client] {
-        for mode in &modes {
+        for mode in ["native", "tc"] {
             let interface = host.plan.interface;
             let watch = Watch::start(&host.ns, &format!("--iface {interface} --mode {mode}"));
             watch.wait_for_total("completed", enough);

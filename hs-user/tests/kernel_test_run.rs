@@ -186,7 +186,8 @@ fn the_verifier_takes_every_program_with_logging_and_all_options() {
     let mut kernel = Kernel::load(&options).expect("the kernel takes the object (root is needed)");
     // Before the programs load: they refer to its map.
     let _log = EbpfLogger::init_with_logger(kernel.ebpf_mut(), log::logger()).expect("there is a log");
-    for program in PROGRAMS {
+    let few = ["hs_xdp", "hs_tc_egress", "hs_tc_egress_l3", "hs_replay"];
+    for program in guest::some_unless_guest("programs with logging", &PROGRAMS, &few) {
         kernel.verify(program).unwrap_or_else(|error| panic!("{program}: {error:#}"));
     }
 }
