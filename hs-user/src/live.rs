@@ -45,6 +45,8 @@ struct Watch<W: Write> {
     events: AsyncFd<RingBuf<MapData>>,
     desk: Desk<W>,
     names: HashMap<u32, String>,
+    /// Those that have not gone away.
+    present: Vec<Interface>,
     told_one_sided: bool,
     /// Before this time no handshake is due.
     next_sweep_ns: u64,
@@ -78,7 +80,9 @@ impl<W: Write> Watch<W> {
         let names = interfaces.iter().map(|interface| (interface.index, interface.name.clone())).collect();
         let mut desk = Desk::new(reporter);
         desk.unix_offset_ns = clock::unix_offset_ns();
-        Ok(Watch { kernel, events, desk, names, told_one_sided: false, next_sweep_ns: 0, quiet, _log: log })
+        let present = interfaces.to_vec();
+        let (told_one_sided, next_sweep_ns) = (false, 0);
+        Ok(Watch { kernel, events, desk, names, present, told_one_sided, next_sweep_ns, quiet, _log: log })
     }
 
     async fn run(mut self, settings: &LiveSettings) -> Result<()> {
@@ -99,7 +103,10 @@ impl<W: Write> Watch<W> {
                     self.sweep()?;
                     self.drain()?;
                 }
-                _ = observe.tick() => self.observe()?,
+                _ = observe.tick() => {
+                    self.observe()?;
+                    self.tell_if_gone();
+                }
                 () = tick(&mut stats) => self.tell_totals(false)?,
             }
             self.desk.flush()?;
@@ -149,6 +156,23 @@ impl<W: Write> Watch<W> {
             );
         }
         Ok(())
+    }
+
+    /// An interface that goes away takes its hooks with it, and the kernel tells nobody. One that comes back
+    /// under the same name is another.
+    fn tell_if_gone(&mut self) {
+        let gone: Vec<Interface> = self.present.extract_if(.., |interface| !interface.is_there()).collect();
+        if self.quiet {
+            return;
+        }
+        for interface in &gone {
+            let left = if self.present.is_empty() { "; nothing is watched any more" } else { "" };
+            eprintln!(
+                "hs-mon: warning: interface {} is gone (removed, or moved to another network namespace){left}; \
+                 to watch it again once it is back, start hs-mon again",
+                interface.name
+            );
+        }
     }
 
     fn tell_totals(&mut self, is_last: bool) -> Result<()> {

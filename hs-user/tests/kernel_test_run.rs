@@ -11,14 +11,20 @@ mod build;
 mod case;
 #[path = "kernel_support/frame.rs"]
 mod frame;
+#[path = "kernel_support/guest.rs"]
+mod guest;
 #[path = "kernel_support/handshakes.rs"]
 mod handshakes;
 #[path = "kernel_support/random.rs"]
 mod random;
+#[path = "kernel_support/shared.rs"]
+mod shared;
 #[path = "kernel_support/twins.rs"]
 mod twins;
 #[path = "kernel_support/unparsed.rs"]
 mod unparsed;
+#[path = "kernel_support/verifier.rs"]
+mod verifier;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -53,23 +59,24 @@ const WAYS: &[Way] = &[
     Way::new("hs_replay, BSD", Program::Replay(Link::BsdLoopback), Program::Replay(Link::BsdLoopback)),
 ];
 
-/// Plays a table in every way that can take its rows; how many rows each way took. Loading takes the
-/// verifier long, so all ways of a kind share one bench: no two cases share a flow.
+/// Plays a table in every way that can take its rows; how many rows each way took.
 fn play(table: &[Case]) -> Vec<usize> {
-    play_on([Bench::small(false), Bench::small(true)], table, Bench::play)
+    shared::with(|benches| play_on(benches, WAYS, table, Bench::play))
 }
 
-fn play_on(mut benches: [Bench; 2], table: &[Case], play: fn(&mut Bench, &Way, &Case, usize)) -> Vec<usize> {
-    let mut number = 0;
+/// All ways of a kind share one bench: no two cases share a flow.
+fn play_on(
+    benches: &mut [Bench; 2],
+    ways: &[Way],
+    table: &[Case],
+    play: fn(&mut Bench, &Way, &Case),
+) -> Vec<usize> {
     let mut rows_of = |way: &Way| {
-        let before = number;
-        for case in table.iter().filter(|case| way.takes(case)) {
-            play(&mut benches[usize::from(way.is_replay())], way, case, number);
-            number += 1;
-        }
-        number - before
+        let rows: Vec<&Case> = table.iter().filter(|case| way.takes(case)).collect();
+        rows.iter().for_each(|case| play(&mut benches[usize::from(way.is_replay())], way, case));
+        rows.len()
     };
-    WAYS.iter().map(&mut rows_of).collect()
+    ways.iter().map(&mut rows_of).collect()
 }
 
 #[test]
@@ -99,12 +106,12 @@ fn packets_without_a_segment_are_counted_by_reason() {
 
 #[test]
 fn a_packet_cut_inside_the_ip_header_is_counted() {
-    let [mut hooks, mut replay] = [Bench::small(false), Bench::small(true)];
-    for way in WAYS.iter().filter(|way| !matches!(way.up, Program::Tc(..)) && way.up == way.down) {
-        let bench = if way.is_replay() { &mut replay } else { &mut hooks };
-        let table = unparsed::cut_inside_ip();
-        table.iter().enumerate().for_each(|(number, case)| bench.play(way, case, number));
-    }
+    let table = unparsed::cut_inside_ip();
+    shared::with(|benches| {
+        for way in WAYS.iter().filter(|way| !matches!(way.up, Program::Tc(..)) && way.up == way.down) {
+            table.iter().for_each(|case| benches[usize::from(way.is_replay())].play(way, case));
+        }
+    });
 }
 
 /// The tables above show every anomaly and every reason that there is.
@@ -130,20 +137,23 @@ fn the_tables_leave_nothing_out() {
 #[test]
 fn a_timeout_ends_what_is_pending() {
     let config = Config { max_flows: 1024, half_open_ns: 1, ..Config::DEFAULT };
-    let benches = [false, true].map(|replaying| Bench::new(config, replaying));
-    play_on(benches, &handshakes::timing_out(), Bench::play_until_swept);
+    let mut benches = [false, true].map(|replaying| Bench::new(config, replaying));
+    let names: Vec<&str> = WAYS.iter().map(|way| way.name).collect();
+    let few = ["inbound, XDP and tc", "hs_replay, Ethernet"];
+    let names = guest::some_unless_guest("ways to time out", &names, &few);
+    let ways: Vec<Way> = WAYS.iter().filter(|way| names.contains(&way.name)).copied().collect();
+    play_on(&mut benches, &ways, &handshakes::timing_out(), Bench::play_until_swept);
 }
 
 /// A frame that takes several buffers: the headers are in the first one.
 #[test]
 fn a_jumbo_frame_completes_a_handshake() {
     let way = Way::new("hs_xdp", Program::Xdp, Program::Xdp);
-    let mut bench = Bench::small(false);
     let case = Case::new("9,000 bytes with the ACK", Envelope::V4)
         .answered()
         .send(&[i(ACK, A + 1, B + 1).data(9_000)])
         .says(case::completed(hs_common::Reason::Normal));
-    bench.play(&way, &case, 0);
+    shared::with(|[hooks, _]| hooks.play(&way, &case));
 }
 
 const PROGRAMS: [&str; 7] = [
@@ -161,12 +171,10 @@ const PROGRAMS: [&str; 7] = [
 fn the_verifier_takes_every_program() {
     let mut bench = Bench::new(Config::DEFAULT, false);
     for program in PROGRAMS {
-        let instructions =
-            bench.kernel.verify(program).unwrap_or_else(|error| panic!("{program}: {error:#}"));
-        let instructions =
-            instructions.expect("Linux 5.16 and later tell how many instructions were verified");
-        println!("verifier {program} insns={instructions}");
-        assert!((1..1_000_000).contains(&instructions), "{program}");
+        let cost = verifier::cost(&mut bench.kernel, program);
+        println!("verifier {program} {cost}");
+        assert!((1..1_000_000).contains(&cost.instructions), "{program}: {cost}");
+        assert!((1..=512).contains(&cost.largest_frame()), "{program}: {cost}");
     }
 }
 
@@ -178,7 +186,8 @@ fn the_verifier_takes_every_program_with_logging_and_all_options() {
     let mut kernel = Kernel::load(&options).expect("the kernel takes the object (root is needed)");
     // Before the programs load: they refer to its map.
     let _log = EbpfLogger::init_with_logger(kernel.ebpf_mut(), log::logger()).expect("there is a log");
-    for program in PROGRAMS {
+    let few = ["hs_xdp", "hs_tc_egress", "hs_tc_egress_l3", "hs_replay"];
+    for program in guest::some_unless_guest("programs with logging", &PROGRAMS, &few) {
         kernel.verify(program).unwrap_or_else(|error| panic!("{program}: {error:#}"));
     }
 }
@@ -187,16 +196,18 @@ fn the_verifier_takes_every_program_with_logging_and_all_options() {
 #[test]
 fn a_handshake_may_be_split_over_all_hooks() {
     let case = Case::new("three hooks", Envelope::V6);
-    let mut bench = Bench::small(false);
     let steps = [
         (Program::Xdp, i(SYN, A, 0)),
         (TC_EGRESS_L3, r(SYN | ACK, B, A + 1)),
         (TC_INGRESS, i(ACK, A + 1, B + 1)),
     ];
-    for (program, tcp) in steps {
-        bench.send(program, &case.envelope.wrap(&tcp, 4000));
-    }
-    let events = bench.events();
+    let events = shared::with(|[hooks, _]| {
+        for (program, tcp) in steps {
+            hooks.send(program, &case.envelope.wrap(&tcp, 4000));
+        }
+        hooks.totals();
+        hooks.events()
+    });
     assert_eq!(events.len(), 1, "{events:#?}");
     assert_eq!(events[0].outcome(), Some(hs_common::Outcome::Completed));
     assert_eq!(events[0].path(), Some(hs_common::Path::Inbound));
@@ -232,10 +243,12 @@ fn the_library_and_the_kernel_say_the_same_of_the_tables() {
 /// Random traffic, as much as there is time for; a failure is shrunk to the shortest that shows it.
 #[test]
 fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
-    const ENOUGH: Duration = Duration::from_secs(8);
-    const AT_LEAST: u32 = 8;
+    // To think a sequence up takes an emulated machine longer than to play it.
+    let at_most = guest::unless_guest("random sequences at the most", 64, 6);
+    let enough = Duration::from_secs(guest::unless_guest("seconds of random traffic", 8, 2));
+    let at_least = guest::unless_guest("random sequences at the least", 8, 2);
     let cases = Cases {
-        cases: 64,
+        cases: at_most,
         failure_persistence: None,
         max_shrink_iters: 60,
         max_shrink_time: 20_000,
@@ -243,7 +256,7 @@ fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
     };
     let (start, played) = (Instant::now(), Cell::new(0));
     let result = TestRunner::new(cases).run(&(random::config(), random::acts()), |(config, acts)| {
-        if start.elapsed() < ENOUGH || played.get() < AT_LEAST {
+        if start.elapsed() < enough || played.get() < at_least {
             random::play(config, &acts);
             played.set(played.get() + 1);
         }

@@ -8,12 +8,14 @@ use anyhow::Result;
 use crate::libtest::{self, Counts};
 use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
-use crate::{bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, setup, shell};
+use crate::{bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, setup, shell, vm};
 
 /// The feature of hs-user without which the tests that need root are not built.
 pub const KERNEL_TESTS: &str = "kernel-tests";
 /// The same, as cargo wants it at the workspace's root.
 pub const KERNEL_TESTS_FEATURE: &str = "hs-user/kernel-tests";
+/// Tests that begin so change the machine, and run in virtual machines only.
+const GUEST_TESTS: &str = "guest_";
 
 /// What the stages have in common.
 pub struct Context {
@@ -33,6 +35,7 @@ const STAGES: &[Stage<Context>] = &[
     Stage { name: "doc tests", in_ci: InCi::Must, needs: nothing, run: doc_tests },
     Stage { name: "kernel tests", in_ci: InCi::Must, needs: kernel_tests::needs, run: kernel_tests::run },
     Stage { name: "costs", in_ci: InCi::Must, needs: kernel_tests::needs, run: bench::guard::run },
+    Stage { name: "other kernels", in_ci: InCi::Must, needs: vm::needs, run: vm::run },
     Stage { name: "reference captures", in_ci: InCi::May, needs: captures::needs, run: captures::run },
     Stage { name: "fuzzing", in_ci: InCi::Must, needs: fuzz::needs, run: fuzz::stage },
     Stage { name: "documentation", in_ci: InCi::Must, needs: nothing, run: documentation },
@@ -58,12 +61,22 @@ pub fn command(filter: Option<String>, kernel: bool) -> Result<ExitCode> {
 }
 
 impl Context {
-    /// The integration tests that need root, or those that don't.
+    /// The integration tests that run here; those that need root, or those that don't.
     pub fn test_targets(&self, kernel: bool) -> Vec<&str> {
+        let here = |target: &&cargo::Target| needs_root(target) == kernel && !needs_guest(target);
+        self.names_of_tests(here)
+    }
+
+    /// The integration tests that run in virtual machines: those that need root, and those that change the
+    /// machine too.
+    pub fn guest_targets(&self) -> Vec<&str> {
+        self.names_of_tests(|target| needs_root(target))
+    }
+
+    fn names_of_tests(&self, wanted: impl Fn(&&cargo::Target) -> bool) -> Vec<&str> {
         let targets = self.workspace.packages.iter().flat_map(|package| &package.targets);
-        let tests = targets.filter(|target| target.kind == ["test"]);
-        let needs_root = |target: &&cargo::Target| target.required_features.iter().any(|f| f == KERNEL_TESTS);
-        tests.filter(|target| needs_root(target) == kernel).map(|target| target.name.as_str()).collect()
+        let tests = targets.filter(|target| target.kind == ["test"]).filter(wanted);
+        tests.map(|target| target.name.as_str()).collect()
     }
 
     /// The same features in all stages, so that nothing is compiled twice.
@@ -71,6 +84,14 @@ impl Context {
         let known = self.workspace.packages.iter().any(|package| package.features.contains_key(KERNEL_TESTS));
         if known { vec!["--features", KERNEL_TESTS_FEATURE] } else { Vec::new() }
     }
+}
+
+fn needs_root(target: &cargo::Target) -> bool {
+    target.required_features.iter().any(|feature| feature == KERNEL_TESTS)
+}
+
+fn needs_guest(target: &cargo::Target) -> bool {
+    target.name.starts_with(GUEST_TESTS)
 }
 
 fn nothing(_: &Context) -> Result<(), NotRun> {
@@ -123,11 +144,13 @@ mod tests {
         let workspace = r#"{"target_directory": "/t", "packages": [{"name": "hs-user", "features": {"kernel-tests": []}, "targets": [
             {"name": "hs_mon", "kind": ["lib"]},
             {"name": "replay", "kind": ["test"]},
+            {"name": "guest_clock", "kind": ["test"], "required-features": ["kernel-tests"]},
             {"name": "kernel_xdp", "kind": ["test"], "required-features": ["kernel-tests"]}]}]}"#;
         let workspace = serde_json::from_str(workspace).expect("the sample is JSON");
         let context = Context { filter: None, kernel: true, workspace };
         assert_eq!(context.test_targets(false), ["replay"]);
         assert_eq!(context.test_targets(true), ["kernel_xdp"]);
+        assert_eq!(context.guest_targets(), ["guest_clock", "kernel_xdp"]);
         assert_eq!(context.features(), ["--features", "hs-user/kernel-tests"]);
     }
 }

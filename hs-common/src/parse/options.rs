@@ -20,7 +20,7 @@ const FAST_OPEN_MAGIC: u16 = 0xf989;
 const MAX_WINDOW_SCALE: u8 = 14;
 
 /// What was found, packed into one number: what fits into a register can be settled at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scan(usize);
 
 impl Scan {
@@ -65,8 +65,10 @@ impl Scan {
 /// Scans `length` bytes of options. The loop is bounded by the room that there can be.
 #[inline(never)]
 pub(super) fn scan<P: Packet>(packet: &P, start: usize, length: usize) -> Scan {
-    let mut scan = Scan::default();
-    let mut at = 0;
+    // Before Linux 6.7 the verifier follows only the first round of `bpf_loop`. What it knew of these there it would
+    // take for true in all, and remove the branches behind that for dead.
+    let mut scan = Scan(packet.settle(0));
+    let mut at = packet.settle(0);
     P::repeat(MAX_OPTION_BYTES, || {
         if at >= length || scan.0 & Scan::END != 0 {
             return false;

@@ -4,12 +4,13 @@ use std::fmt;
 
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::links::FdLink;
-use aya::programs::tc::{self, TcAttachType};
+use aya::programs::tc::TcAttachType;
 use aya::programs::xdp::XdpMode;
 use aya::programs::{ProgramError, loaded_programs};
 use aya::util::KernelVersion;
 
-use super::{Interface, Kernel, LinkLayer};
+use super::object::CompilerOff;
+use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
 
 /// Where ingress is watched.
@@ -89,7 +90,8 @@ impl Kernel {
         for ingress in candidates {
             match self.attach_one(interface, *ingress) {
                 Ok(()) => return Ok(*ingress),
-                Err(error) if candidates.len() == 1 => {
+                // No other program would be taken either.
+                Err(error) if candidates.len() == 1 || error.is::<CompilerOff>() => {
                     return Err(error)
                         .with_context(|| format!("can't attach to {} by {ingress}", interface.name));
                 }
@@ -138,10 +140,7 @@ impl Kernel {
         };
         let program = self.tc(name)?;
         if !has_tcx() {
-            // Without tcx the filter hangs on a qdisc, and stays when the process is killed. One of
-            // an earlier run gives way to this one.
-            let _ = tc::qdisc_add_clsact(&interface.name);
-            let _ = tc::qdisc_detach_program(&interface.name, side, name);
+            clsact::prepare(&interface.name, side, name)?;
         }
         let link = program.attach(&interface.name, side).map_err(explain)?;
         let link = program.take_link(link)?;
@@ -162,6 +161,9 @@ fn has_tcx() -> bool {
 
 /// The kernel's word, in the user's terms.
 fn explain(error: ProgramError) -> anyhow::Error {
+    if clsact::lacks_bpf_filters(&error) {
+        return anyhow!("this kernel has no BPF filters for tc; load their module: modprobe cls_bpf");
+    }
     let number = match &error {
         ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
         _ => None,

@@ -47,6 +47,13 @@ impl Interface {
         Ok(Interface { name: name.to_owned(), index, link_layer: link_layer(name)? })
     }
 
+    /// Whether there still is an interface of this number here.
+    pub fn is_there(&self) -> bool {
+        let mut name = [0; libc::IF_NAMESIZE];
+        // SAFETY: the kernel writes a name, with its zero byte, into a buffer of the size that it asks for.
+        !unsafe { libc::if_indextoname(self.index, name.as_mut_ptr()) }.is_null()
+    }
+
     /// The number of the XDP program that is attached, if there is one.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod attach;
 mod batch;
+mod clsact;
 mod interface;
 mod netlink;
 mod object;

@@ -1,11 +1,12 @@
 //! Loads the embedded BPF object and hands out its programs.
 
 use std::any::Any;
+use std::fmt;
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use hs_common::Config;
 use hs_common::shared::{Replay, SweepRun, Watch};
 use hs_common::syn_cache::{HashKey, WAYS};
@@ -42,7 +43,7 @@ pub struct Options {
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
     /// What is attached, for as long as it is kept here.
-    pub(super) links: Vec<Box<dyn Any>>,
+    pub(super) links: Vec<Box<dyn Any + Send>>,
     config: Config,
 }
 
@@ -68,6 +69,8 @@ impl Kernel {
             .map_max_entries("LINES", settings.max_flows / WAYS as u32)
             .map_max_entries("EVICTIONS", settings.max_flows / WAYS as u32)
             .map_max_entries("FIRST_SYNS", settings.max_flows)
+            // Of a refused program, why it was refused and what that cost; not every step until there.
+            .verifier_log_level(VerifierLogLevel::STATS)
             .load(OBJECT)
             .map_err(explain)?;
         let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings };
@@ -89,7 +92,7 @@ impl Kernel {
     pub(super) fn xdp(&mut self, name: &str) -> Result<&mut Xdp> {
         let program: &mut Xdp = self.program(name)?.try_into()?;
         if program.fd().is_err() {
-            program.load().with_context(|| format!("the kernel refused program {name}"))?;
+            program.load().map_err(|error| refused(name, error))?;
         }
         Ok(program)
     }
@@ -98,7 +101,7 @@ impl Kernel {
     pub(super) fn tc(&mut self, name: &str) -> Result<&mut SchedClassifier> {
         let program: &mut SchedClassifier = self.program(name)?.try_into()?;
         if program.fd().is_err() {
-            program.load().with_context(|| format!("the kernel refused program {name}"))?;
+            program.load().map_err(|error| refused(name, error))?;
         }
         Ok(program)
     }
@@ -208,6 +211,31 @@ fn explain(error: EbpfError) -> anyhow::Error {
             anyhow!("the kernel has no memory for the flow table; choose a smaller --max-flows")
         }
         _ => anyhow::Error::from(error).context("can't create the BPF maps"),
+    }
+}
+
+/// The kernel has its BPF compiler (JIT) switched off, and never interprets a program with a callback.
+#[derive(Debug)]
+pub(super) struct CompilerOff;
+
+impl fmt::Display for CompilerOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the kernel's BPF compiler is off, and hs-mon needs it; \
+             switch it on: sysctl net.core.bpf_jit_enable=1",
+        )
+    }
+}
+
+impl std::error::Error for CompilerOff {}
+
+/// Why a program is not taken. The setting itself is not to be seen in every network namespace.
+fn refused(name: &str, error: ProgramError) -> anyhow::Error {
+    match &error {
+        ProgramError::LoadError { verifier_log, .. } if verifier_log.to_string().contains("non-JITed") => {
+            anyhow::Error::from(CompilerOff)
+        }
+        _ => anyhow::Error::from(error).context(format!("the kernel refused program {name}")),
     }
 }
 

@@ -15,6 +15,8 @@ const TC_ACT_UNSPEC: u32 = u32::MAX;
 /// What a test run of the kernel gives as the interface: the loopback device.
 const LOOPBACK: u32 = 1;
 const MS: u64 = 1_000_000;
+/// Above the ports that cases name themselves.
+const FIRST_PORT: u16 = 20_000;
 
 /// A program, and the form in which it takes a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,8 @@ pub struct Bench {
     events: RingBuf<MapData>,
     now_ns: u64,
     told: Counters,
+    /// Cases played: each has a flow of its own.
+    cases: u16,
 }
 
 impl Bench {
@@ -101,12 +105,13 @@ impl Bench {
         let options = Options { config, replaying, log_level: 0 };
         let mut kernel = Kernel::load(&options).expect("the kernel takes the object (root is needed)");
         let events = kernel.take_events().expect("the object has a ring buffer");
-        Bench { kernel, events, now_ns: 1_700_000_000_000 * MS, told: Counters::ZERO }
+        Bench { kernel, events, now_ns: 1_700_000_000_000 * MS, told: Counters::ZERO, cases: 0 }
     }
 
-    /// A bench of a few flows, for the hooks or for replay.
-    pub fn small(replaying: bool) -> Bench {
-        Bench::new(Config { max_flows: 16_384, ..Config::DEFAULT }, replaying)
+    /// A bench for the hooks or for replay, with room for all cases that there are: a flow that has to give way
+    /// makes the engine doubt what it has not seen.
+    pub fn roomy(replaying: bool) -> Bench {
+        Bench::new(Config { max_flows: 1 << 16, ..Config::DEFAULT }, replaying)
     }
 
     /// One frame through a program; every packet must pass.
@@ -163,37 +168,45 @@ impl Bench {
         since
     }
 
-    /// Plays a case to its end. `number` tells its flow from those of other cases.
-    pub fn play(&mut self, way: &Way, case: &Case, number: usize) {
-        self.send_all(way, case, number);
+    /// Plays a case to its end.
+    pub fn play(&mut self, way: &Way, case: &Case) {
+        let port = self.next_port();
+        self.send_all(way, case, port);
         self.finish(way.is_replay());
-        self.compare(way, case, number);
+        self.compare(way, case, port);
     }
 
     /// Plays a case, and ends only what is due.
-    pub fn play_until_swept(&mut self, way: &Way, case: &Case, number: usize) {
-        self.send_all(way, case, number);
+    pub fn play_until_swept(&mut self, way: &Way, case: &Case) {
+        let port = self.next_port();
+        self.send_all(way, case, port);
         if way.is_replay() {
             self.now_ns += MS;
             self.kernel.set_replay_clock(self.now_ns).expect("the clock can be set");
         }
         self.kernel.sweep(self.now_ns, false).expect("the sweep runs");
-        self.compare(way, case, number);
+        self.compare(way, case, port);
     }
 
-    fn send_all(&mut self, way: &Way, case: &Case, number: usize) {
+    /// The initiator's port in the next case.
+    fn next_port(&mut self) -> u16 {
+        self.cases += 1;
+        FIRST_PORT.checked_add(self.cases).expect("a port for every case")
+    }
+
+    fn send_all(&mut self, way: &Way, case: &Case, port: u16) {
         for packet in &case.packets {
             let program = if packet.from() == Side::I { way.up } else { way.down };
-            self.send(program, &packet.frame(case.envelope, port(number)));
+            self.send(program, &packet.frame(case.envelope, port));
         }
     }
 
     /// Compares events and totals with the expectation.
-    fn compare(&mut self, way: &Way, case: &Case, number: usize) {
+    fn compare(&mut self, way: &Way, case: &Case, port: u16) {
         let at = format!("{}, {}", way.name, case.name);
         let events: Vec<Event> = self.events().into_iter().map(timeless).collect();
         let expected: Vec<Event> =
-            case.expected_events(port(number)).into_iter().map(|event| placed(way, event)).collect();
+            case.expected_events(port).into_iter().map(|event| placed(way, event)).collect();
         assert_eq!(events.len(), expected.len(), "{at}: events\n{events:#?}");
         for (event, expected) in events.iter().zip(&expected) {
             assert_eq!(event, expected, "{at}");
@@ -201,11 +214,6 @@ impl Bench {
         let (totals, expected) = (self.totals(), case.expected_totals());
         assert_eq!(totals, expected, "{at}: totals (indices as in hs_common::Slot)");
     }
-}
-
-/// The initiator's port in this case.
-fn port(number: usize) -> u16 {
-    20_000 + number as u16
 }
 
 /// Without what the clock says: a time that was measured is 0.

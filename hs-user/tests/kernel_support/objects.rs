@@ -36,8 +36,12 @@ impl Objects {
             };
         }
         assert!(!objects.programs.is_empty() && !objects.maps.is_empty(), "{objects:?}");
-        assert!(!objects.links.is_empty(), "{objects:?}");
         objects
+    }
+
+    /// Whether it holds any link.
+    pub fn has_links(&self) -> bool {
+        !self.links.is_empty()
     }
 
     /// Those of its links that are still there.

@@ -117,13 +117,14 @@ impl Lab {
             client: Host { ns: Netns::create(format!("{name}-c"))?, plan: CLIENT, peer: SERVER },
         };
         lab.plug_in()?;
-        lab.server.set_up(options)?;
-        lab.client.set_up(options)?;
+        let mut of_server = lab.server.set_up(options);
         if options.addresses {
             let back = CLIENT;
-            lab.server.ns.ip(&format!("route add {NET_V4} via {}", back.v4))?;
-            lab.server.ns.ip(&format!("route add {NET_V6} via {}", back.v6))?;
+            of_server.push(format!("route add {NET_V4} via {}", back.v4));
+            of_server.push(format!("route add {NET_V6} via {}", back.v6));
         }
+        lab.client.ns.ip_all(&lab.client.set_up(options))?;
+        lab.server.ns.ip_all(&of_server)?;
         Ok(lab)
     }
 
@@ -152,23 +153,25 @@ impl Drop for Lab {
 }
 
 impl Host {
-    fn set_up(&self, options: Options) -> Result<()> {
+    /// What `ip` has to be told.
+    fn set_up(&self, options: Options) -> Vec<String> {
         let Plan { interface, v4, v6, .. } = self.plan;
-        // No link-local address: the only packets are those that somebody asked for.
-        self.ns.ip(&format!("link set {interface} addrgenmode none"))?;
-        self.ns.ip("link set lo up")?;
-        self.ns.ip(&format!("link set {interface} up"))?;
+        let mut lines = vec![
+            // No link-local address: the only packets are those that somebody asked for.
+            format!("link set {interface} addrgenmode none"),
+            "link set lo up".to_owned(),
+            format!("link set {interface} up"),
+        ];
         if options.addresses {
-            self.ns.ip(&format!("address add {v4}/30 dev {interface}"))?;
-            self.ns.ip(&format!("address add {v6}/64 dev {interface} nodad"))?;
+            lines.push(format!("address add {v4}/30 dev {interface}"));
+            lines.push(format!("address add {v6}/64 dev {interface} nodad"));
         }
         if options.neighbours {
+            let Plan { mac, .. } = self.peer;
             for address in [IpAddr::V4(self.peer.v4), IpAddr::V6(self.peer.v6)] {
-                let mac = self.peer.mac;
-                self.ns
-                    .ip(&format!("neighbour replace {address} lladdr {mac} dev {interface} nud permanent"))?;
+                lines.push(format!("neighbour replace {address} lladdr {mac} dev {interface} nud permanent"));
             }
         }
-        Ok(())
+        lines
     }
 }

@@ -3,11 +3,11 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result, bail};
@@ -53,6 +53,30 @@ impl Netns {
     pub fn ip(&self, args: &str) -> Result<()> {
         let args: Vec<&str> = ["-n", &self.name].into_iter().chain(args.split_whitespace()).collect();
         ip(&args)
+    }
+
+    /// Runs `ip` once for many lines of arguments, in their order, until one fails.
+    pub fn ip_all(&self, lines: &[String]) -> Result<()> {
+        let program = ip_program()?;
+        let mut ip = Command::new(&program);
+        ip.args(["-n", &self.name, "-batch", "-"]);
+        ip.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = ip.spawn().with_context(|| format!("can't start {}", program.display()))?;
+        let mut stdin = child.stdin.take().context("ip has no standard input")?;
+        // If it ends early, what it says tells more than the broken pipe.
+        let _ = stdin.write_all(lines.join("\n").as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().context("can't wait for ip")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!(
+                "`ip -n {} -batch -` failed: {}; it was told: {}",
+                self.name,
+                said.trim(),
+                lines.join("; ")
+            );
+        }
+        Ok(())
     }
 
     /// A command that runs in here, with the /sys of in here.

@@ -19,15 +19,22 @@ pub struct Cost {
     pub program: String,
     /// Instructions processed.
     pub instructions: u32,
+    /// States kept, and bytes of stack of the function that has most: for the eye.
+    pub states: u32,
+    /// See `states`.
+    pub stack: u32,
 }
 
 impl Cost {
-    /// Reads `verifier PROGRAM insns=N`, with whatever follows.
+    /// Reads `verifier PROGRAM insns=N states=N stack=N`.
     pub fn parse(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix("verifier ")?.split_whitespace();
-        let program = words.next()?.to_owned();
-        let instructions = words.find_map(|word| word.strip_prefix("insns="))?.parse().ok()?;
-        Some(Self { program, instructions })
+        let (program, numbers) = line.strip_prefix("verifier ")?.split_once(' ')?;
+        let number = |name: &str| {
+            let number = numbers.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            number?.parse().ok()
+        };
+        let (instructions, states, stack) = (number("insns")?, number("states")?, number("stack")?);
+        Some(Self { program: program.to_owned(), instructions, states, stack })
     }
 }
 
@@ -41,7 +48,7 @@ pub fn objections(costs: &[Cost]) -> Vec<String> {
     costs.iter().filter_map(objection).collect()
 }
 
-fn objection(Cost { program, instructions }: &Cost) -> Option<String> {
+fn objection(Cost { program, instructions, .. }: &Cost) -> Option<String> {
     match limit(program) {
         None => Some(format!("program {program} has no limit: give it one in xtask/src/vm/budget.rs")),
         Some(limit) if *instructions > limit => {
@@ -62,17 +69,18 @@ mod tests {
     use super::*;
 
     fn cost(program: &str, instructions: u32) -> Cost {
-        Cost { program: program.to_owned(), instructions }
+        Cost { program: program.to_owned(), instructions, states: 80, stack: 96 }
     }
 
     #[test]
     fn reads_costs_and_nothing_else() {
         let cases = [
-            ("verifier hs_xdp insns=1436", Some(cost("hs_xdp", 1436))),
+            ("verifier hs_xdp insns=1436 states=80 stack=96", Some(cost("hs_xdp", 1436))),
             ("verifier hs_xdp stack=96 insns=1436 states=80", Some(cost("hs_xdp", 1436))),
+            ("verifier hs_xdp insns=1436", None),
             ("verifier hs_xdp", None),
-            ("verifier hs_xdp insns=many", None),
-            ("the verifier hs_xdp insns=1", None),
+            ("verifier hs_xdp insns=many states=80 stack=96", None),
+            ("the verifier hs_xdp insns=1 states=80 stack=96", None),
         ];
         for (line, expected) in cases {
             assert_eq!(Cost::parse(line), expected, "{line}");

@@ -1,8 +1,13 @@
 //! Reads what a guest prints on the tests' serial line.
 
+use std::collections::BTreeSet;
+
 use super::budget::Cost;
 use super::protocol::{MARK, Message};
 use crate::libtest::{self, Counts};
+
+/// How a test begins its line when it does less of something than on a host.
+const TRIMMED: &str = "trimmed ";
 
 /// What has been read so far.
 #[derive(Default, Debug)]
@@ -15,6 +20,8 @@ pub struct Console {
     pub suites: Vec<Suite>,
     /// What the verifier did.
     pub costs: Vec<Cost>,
+    /// What the tests did less of than on a host, in their words.
+    pub trimmed: BTreeSet<String>,
     /// The test in whose line the output ended.
     pub unfinished: Option<String>,
     /// The number of suites by the last line, if that has come.
@@ -39,6 +46,8 @@ impl Console {
             self.message(message);
         } else if let Some(cost) = Cost::parse(line) {
             self.cost(cost);
+        } else if let Some(what) = line.strip_prefix(TRIMMED) {
+            self.trimmed.insert(what.to_owned());
         } else if let (Some(counts), Some(suite)) = (libtest::summary(line), self.suites.last_mut()) {
             *suite.counts.get_or_insert_default() += counts;
         }
@@ -67,7 +76,8 @@ impl Console {
     /// Of a program that was loaded more than once, what was most.
     fn cost(&mut self, cost: Cost) {
         match self.costs.iter_mut().find(|known| known.program == cost.program) {
-            Some(known) => known.instructions = known.instructions.max(cost.instructions),
+            Some(known) if known.instructions < cost.instructions => *known = cost,
+            Some(_) => {}
             None => self.costs.push(cost),
         }
     }
@@ -124,14 +134,19 @@ mod tests {
             "hs-vm: up 6.1.0\nhs-vm: begin guest\n\nrunning 1 test\ntest loopback ... ok\n\
              test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n\
              hs-vm: end guest exit status: 0\nhs-vm: begin kernel_xdp\n\
-             verifier hs_xdp insns=10\nverifier hs_xdp insns=12\nverifier hs_xdp insns=11\n\
+             verifier hs_xdp insns=10 states=1 stack=8\nverifier hs_xdp insns=12 states=2 stack=8\n\
+             verifier hs_xdp insns=11 states=1 stack=8\ntrimmed SYNs: 2 instead of 10\ntrimmed SYNs: 2 instead of 10\n\
              test result: FAILED. 2 passed; 1 failed; 3 ignored; 0 measured; 0 filtered out\n\
              hs-vm: end kernel_xdp exit status: 101\nhs-vm: done 2",
         );
         assert_eq!(console.release.as_deref(), Some("6.1.0"));
         assert_eq!(console.done, Some(2));
         assert_eq!(console.counts(), Counts { passed: 3, failed: 1, ignored: 3 });
-        assert_eq!(console.costs, [Cost { program: "hs_xdp".to_owned(), instructions: 12 }]);
+        assert_eq!(
+            console.costs,
+            [Cost { program: "hs_xdp".to_owned(), instructions: 12, states: 2, stack: 8 }]
+        );
+        assert_eq!(console.trimmed.len(), 1, "{:?}", console.trimmed);
         let ends: Vec<_> = console.suites.iter().map(|suite| suite.end.as_deref()).collect();
         assert_eq!(ends, [Some("exit status: 0"), Some("exit status: 101")]);
     }

@@ -1,12 +1,13 @@
 //! The end of a run, as a table: kernel × suite, and what each program costs the verifier on each kernel.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::budget;
 use super::qemu::Run;
 
-/// Both tables.
-pub fn render(runs: &[Run]) -> String {
+/// Both tables, and between them what is not in them: `left_out` are tests that no guest ran.
+pub fn render(runs: &[Run], left_out: &[&str]) -> String {
     // Writing to a string can't fail.
     let mut text =
         format!("\n{:<32}{:<24}{:>7}{:>8}{:>8}\n", "kernel", "suite", "passed", "failed", "skipped");
@@ -24,7 +25,24 @@ pub fn render(runs: &[Run]) -> String {
         let boot = run.boot.map_or("never".to_owned(), |boot| format!("after {:.1} s", boot.as_secs_f32()));
         writeln!(text, "{kernel:<32}up {boot}, over after {:.1} s", run.took.as_secs_f32()).ok();
     }
-    text + &costs(runs)
+    text + &omissions(runs, left_out) + &costs(runs)
+}
+
+/// What the guests did not do, or did less of.
+fn omissions(runs: &[Run], left_out: &[&str]) -> String {
+    let mut text = String::new();
+    if !left_out.is_empty() {
+        let why = "about hs-mon alone, or about what a table shows too";
+        let number = left_out.len();
+        writeln!(text, "\nskipped on each kernel, run on the host, {number} tests {why}:").ok();
+        left_out.iter().for_each(|test| text.push_str(&format!("  {test}\n")));
+    }
+    let trimmed: BTreeSet<&String> = runs.iter().flat_map(|run| &run.console.trimmed).collect();
+    if !trimmed.is_empty() {
+        text.push_str("\nless than on the host:\n");
+        trimmed.iter().for_each(|what| text.push_str(&format!("  {what}\n")));
+    }
+    text
 }
 
 /// One line a program, one column a kernel.
@@ -36,15 +54,19 @@ fn costs(runs: &[Run]) -> String {
     if programs.is_empty() {
         return String::new();
     }
-    let mut text = format!("\n{:<24}{:>10}", "verifier, instructions", "limit");
-    runs.iter().for_each(|run| text.push_str(&format!("{:>10}", run.label)));
+    let mut text = format!("\n{:<24}{:>10}", "verifier: instructions", "limit");
+    runs.iter().for_each(|run| text.push_str(&format!("{:>10}{:>8}{:>7}", run.label, "states", "stack")));
     for program in programs {
         let limit = budget::limit(program).map_or("none".to_owned(), |limit| limit.to_string());
         write!(text, "\n{program:<24}{limit:>10}").ok();
         for run in runs {
             let cost = run.console.costs.iter().find(|cost| cost.program == program);
-            let cost = cost.map_or("-".to_owned(), |cost| cost.instructions.to_string());
-            write!(text, "{cost:>10}").ok();
+            match cost {
+                Some(cost) => {
+                    write!(text, "{:>10}{:>8}{:>7}", cost.instructions, cost.states, cost.stack).ok()
+                }
+                None => write!(text, "{:>10}{:>8}{:>7}", "-", "-", "-").ok(),
+            };
         }
     }
     text + "\n"
@@ -75,7 +97,8 @@ mod tests {
 
     #[test]
     fn every_suite_and_every_program_has_its_line() {
-        let first = "hs-vm: up 6.1.0\nhs-vm: begin guest\nverifier hs_xdp insns=1436\n\
+        let first = "hs-vm: up 6.1.0\nhs-vm: begin guest\nverifier hs_xdp insns=1436 states=80 stack=96\n\
+                     trimmed SYNs: 2 instead of 10\n\
                      test result: ok. 9 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out";
         let second = "hs-vm: up 6.12.0\nhs-vm: begin guest";
         let expected = "
@@ -85,9 +108,15 @@ kernel                          suite                    passed  failed skipped
 6.12.0                          guest                   did not come to its end
 6.12.0                          up after 2.3 s, over after 6.1 s
 
-verifier, instructions       limit       6.1      6.12
-hs_xdp                       55000      1436         -
+skipped on each kernel, run on the host, 1 tests about hs-mon alone, or about what a table shows too:
+  a_closed_pipe
+
+less than on the host:
+  SYNs: 2 instead of 10
+
+verifier: instructions       limit       6.1  states  stack      6.12  states  stack
+hs_xdp                       55000      1436      80     96         -       -      -
 ";
-        assert_eq!(render(&[run("6.1", first), run("6.12", second)]), expected);
+        assert_eq!(render(&[run("6.1", first), run("6.12", second)], &["a_closed_pipe"]), expected);
     }
 }

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn over_the_budget_is_a_failure() {
-        let cost = "verifier hs_xdp insns=999999\n";
+        let cost = "verifier hs_xdp insns=999999 states=1 stack=8\n";
         assert!(judge(GOOD, &[UP, cost, OK, END, DONE])[0].contains("999999"));
     }
 }

@@ -35,6 +35,9 @@ pub const MOUNTS: [(&str, &str); 5] = [
     ("tracefs", "/sys/kernel/tracing"),
 ];
 
+/// Where a kernel shows its own types (BTF), if it has them.
+const TYPES: &str = "/sys/kernel/btf";
+
 /// Does all of it that can be done; returns what could not.
 pub fn set_up() -> Vec<String> {
     let mounts = MOUNTS.iter().filter_map(|(kind, place)| {
@@ -43,12 +46,21 @@ pub fn set_up() -> Vec<String> {
     });
     let mut problems: Vec<String> = mounts.collect();
     problems.extend(load_modules().unwrap_or_else(|error| vec![format!("can't read {MODULES}: {error}")]));
+    problems.extend(hide_types().err().map(|error| format!("can't hide {TYPES}: {error}")));
     let mut loopback = Command::new("/usr/sbin/ip");
     let loopback = loopback.args(["link", "set", "lo", "up"]).status();
     if !loopback.is_ok_and(|status| status.success()) {
         problems.push("can't set the loopback device up".to_owned());
     }
     problems
+}
+
+/// hs-mon has to do without them, as on a kernel that has none. On the host the same tests run with them.
+fn hide_types() -> io::Result<()> {
+    if Path::new(TYPES).is_dir() {
+        mount("tmpfs", TYPES, "tmpfs", MountFlags::empty(), None)?;
+    }
+    Ok(())
 }
 
 fn load_modules() -> io::Result<Vec<String>> {
