@@ -1,20 +1,18 @@
 //! The tracker in ordinary memory: what `replay`, the tests and the fuzzers stand on.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use crate::flow::{Flow, FlowKey};
 use crate::handshake::Expiry;
 use crate::packet::Packet;
 use crate::parse::{Link, parse};
-use crate::track::{self, Aged, Host, Place, Responder, Scratch, Versioned};
-use crate::victim::{Tally, hash_addr, sketch_slot};
-use crate::{Config, Counter, Counters, Event, Segment, Slot, Victim, VictimKey};
+use crate::track::{self, Aged, Host, Place, Scratch, Versioned};
+use crate::victim::Tally;
+use crate::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
-/// Responders whose totals are kept at the most; beyond that a quiet one gives way.
-const MAX_VICTIMS: usize = 8192;
-/// The sketch's seed. A capture can't answer to it, and the same capture must give the same output.
-const SEED: u64 = 0x5eed;
+mod victims;
+
+pub use victims::{SEED, Victims};
 
 /// Tracks the packets of a capture. Memory is bounded by [`Config::max_flows`].
 #[derive(Debug)]
@@ -91,8 +89,13 @@ impl Tracker {
     }
 
     /// The responders' totals.
-    pub fn victims(&self) -> impl Iterator<Item = (&VictimKey, &Victim)> {
-        self.host.victims.iter()
+    pub fn victims(&self) -> &Victims {
+        &self.host.victims
+    }
+
+    /// The responders' totals, to watch some of them more closely.
+    pub fn victims_mut(&mut self) -> &mut Victims {
+        &mut self.host.victims
     }
 }
 
@@ -108,8 +111,7 @@ struct Memory {
     head: u64,
     swept: u64,
     last_eviction_ns: u64,
-    /// In an order that is the same each time: it decides which of them gives way.
-    victims: HashMap<VictimKey, Victim, BuildHasherDefault<DefaultHasher>>,
+    victims: Victims,
     events: Vec<Event>,
 }
 
@@ -126,7 +128,7 @@ impl Memory {
             head: 0,
             swept: 0,
             last_eviction_ns: 0,
-            victims: HashMap::default(),
+            victims: Victims::default(),
             events: Vec::new(),
         }
     }
@@ -141,20 +143,6 @@ impl Memory {
 
     fn place(&self, position: u64) -> usize {
         (position % u64::from(self.config.max_flows)) as usize
-    }
-
-    /// A responder's totals. Only a SYN introduces one, as in the kernel: what answers no SYN is no victim.
-    fn victim(&mut self, key: VictimKey, tally: &Tally) -> Option<&mut Victim> {
-        if !matches!(tally, Tally::Syn { .. }) {
-            return self.victims.get_mut(&key);
-        }
-        if self.victims.len() >= MAX_VICTIMS && !self.victims.contains_key(&key) {
-            let quiet = self.victims.iter().take(8).min_by_key(|(_, victim)| victim.syn);
-            if let Some(quiet) = quiet.map(|(key, _)| *key) {
-                self.victims.remove(&quiet);
-            }
-        }
-        Some(self.victims.entry(key).or_insert(Victim::EMPTY))
     }
 }
 
@@ -241,19 +229,15 @@ impl Host for Memory {
         self.last_eviction_ns
     }
 
-    fn tally(&mut self, (addr, port): Responder, tally: Tally) {
-        let key = VictimKey { addr, port: u32::from(port), padding: 0 };
-        let Some(victim) = self.victim(key, &tally) else { return };
-        if let Tally::Syn { source, .. } = tally {
-            let (register, rank) = sketch_slot(hash_addr(source, SEED));
-            if let Some(known) = victim.sources.get_mut(register) {
-                *known = rank.max(*known);
-            }
-        }
-        tally.changes(|total| *total.of(victim) += 1);
+    fn watch_syn(&mut self, segment: &Segment, now_ns: u64) {
+        self.victims.watch_syn(segment, now_ns);
     }
 
-    fn may_report(&mut self, _responder: Option<Responder>, _now_ns: u64) -> bool {
+    fn tally(&mut self, responder: &VictimKey, tally: Tally, now_ns: u64) {
+        self.victims.tally(responder, tally, now_ns);
+    }
+
+    fn may_report(&mut self, _responder: Option<&VictimKey>, _now_ns: u64) -> bool {
         // A capture is told in full.
         true
     }

@@ -1,13 +1,16 @@
 //! Where events, alerts and totals come together on their way out, live or from a capture.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use hs_common::event::KIND_HANDSHAKE;
-use hs_common::{Counters, Event, Outcome, Victim};
+use hs_common::victim::{Total, Totals, scope};
+use hs_common::{Counters, Event, Outcome};
 
-use crate::detect::{Alert, Detector, Phase, Settings, VictimSample, estimate_sources};
+use crate::detect::{Alert, Detector, Phase, Settings, VictimSample};
 use crate::report::{Origin, Reporter};
+use crate::responders::Responders;
 
 /// How often the detector looks at the responders' totals, in nanoseconds of the events' clock.
 pub const OBSERVE_EVERY_NS: u64 = 250_000_000;
@@ -48,28 +51,26 @@ impl<W: Write> Desk<W> {
         self.reporter.event(event, self.unix(event.time_ns), origin)
     }
 
-    /// The totals of one responder; [`Desk::observe`] judges all that were handed in since the last time.
-    pub fn victim(&mut self, address: SocketAddr, victim: &Victim) {
-        self.samples.push(VictimSample {
-            victim: address,
-            syn: victim.syn,
-            begun: victim.begun,
-            synack: victim.synack,
-            completed: victim.completed,
-            refused: victim.refused,
-            aborted: victim.aborted,
-            expired: victim.expired,
-            sources_estimate: estimate_sources(&victim.sources),
-        });
-    }
-
     /// Judges the responders' totals, and reports alerts.
     ///
     /// # Errors
-    /// Those of the sink.
-    pub fn observe(&mut self, now_ns: u64, origin: &Origin) -> io::Result<()> {
+    /// The totals can't be read, or those of the sink.
+    pub fn observe(
+        &mut self,
+        now_ns: u64,
+        responders: &mut dyn Responders,
+        origin: &Origin,
+    ) -> anyhow::Result<()> {
+        let mut sums: HashMap<SocketAddr, Totals> = HashMap::new();
+        responders.for_each_set(&mut |set| {
+            for victim in set.0.iter().filter(|victim| victim.key.scope == scope::PORT) {
+                let address = SocketAddr::new(victim.key.addr.into(), victim.key.port as u16);
+                sums.entry(address).or_default().add(&victim.totals);
+            }
+        })?;
+        self.samples.extend(sums.into_iter().map(|(victim, totals)| sample(victim, &totals)));
         self.detector.observe(now_ns, self.samples.drain(..), &mut self.alerts);
-        self.report_alerts(origin)
+        Ok(self.report_alerts(origin)?)
     }
 
     /// Whether no responder is being watched for a flood, so that time may pass unobserved.
@@ -119,5 +120,19 @@ impl<W: Write> Desk<W> {
 
     fn unix(&self, ns: u64) -> u64 {
         ns.wrapping_add(self.unix_offset_ns)
+    }
+}
+
+fn sample(victim: SocketAddr, totals: &Totals) -> VictimSample {
+    VictimSample {
+        victim,
+        syn: totals.get(Total::Syn),
+        begun: totals.get(Total::Begun),
+        synack: totals.get(Total::Synack),
+        completed: totals.get(Total::Completed),
+        refused: totals.get(Total::Refused),
+        aborted: totals.get(Total::Aborted),
+        expired: 0,
+        sources_estimate: 0,
     }
 }

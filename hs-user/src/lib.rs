@@ -13,3 +13,4 @@ mod kernel_log;
 pub mod live;
 pub mod replay;
 pub mod report;
+pub mod responders;

@@ -111,10 +111,8 @@ impl<W: Write> Watch<W> {
 
     fn observe(&mut self) -> Result<()> {
         self.desk.unix_offset_ns = clock::unix_offset_ns();
-        let desk = &mut self.desk;
-        self.kernel.for_each_victim(|address, victim| desk.victim(address, victim))?;
         let name = sole(&self.names).unwrap_or("");
-        self.desk.observe(clock::monotonic_ns(), &Origin::Interface(name))?;
+        self.desk.observe(clock::monotonic_ns(), &mut self.kernel, &Origin::Interface(name))?;
         self.tell_if_one_sided()
     }
 

@@ -12,13 +12,10 @@ use crate::flow::{Direction, Flow, FlowKey, Hook};
 use crate::handshake::{self, Expiry, Sighting, Transition};
 use crate::rules::{self, Verdict};
 use crate::victim::Tally;
-use crate::{Addr, Anomaly, Config, Counter, Event, Outcome, Segment, Slot, TcpFlags, Unparsed};
+use crate::{Anomaly, Config, Counter, Event, Outcome, Segment, Slot, TcpFlags, Unparsed, VictimKey};
 
 /// How often a segment is tried again when another CPU changes its flow in between.
 const ATTEMPTS: usize = 3;
-
-/// A responder: address and port.
-pub type Responder = (Addr, u16);
 
 /// What the tracker stands on. `#[inline(always)]` in the kernel.
 pub trait Host {
@@ -70,11 +67,14 @@ pub trait Host {
     /// When a flow was last forgotten before its time; 0 if never.
     fn last_eviction_ns(&self) -> u64;
 
+    /// Shows a SYN that began a handshake to whoever watches its responder.
+    fn watch_syn(&mut self, segment: &Segment, now_ns: u64);
+
     /// Adds to a responder's totals.
-    fn tally(&mut self, responder: Responder, tally: Tally);
+    fn tally(&mut self, responder: &VictimKey, tally: Tally, now_ns: u64);
 
     /// Whether one more event about this responder, or about none, is within the budget.
-    fn may_report(&mut self, responder: Option<Responder>, now_ns: u64) -> bool;
+    fn may_report(&mut self, responder: Option<&VictimKey>, now_ns: u64) -> bool;
 
     /// Hands an event on. `false` if there is no room for it.
     fn emit(&mut self, event: &Event) -> bool;
@@ -134,6 +134,8 @@ pub struct Scratch {
     after: Versioned,
     /// The handshake that gives way to a new one.
     oldest: Aged,
+    /// Whose totals change.
+    responder: VictimKey,
     /// The event in the making.
     event: Event,
 }
@@ -149,6 +151,7 @@ impl Scratch {
         before: Versioned::EMPTY,
         after: Versioned::EMPTY,
         oldest: Aged { key: FlowKey::EMPTY, begun_ns: 0 },
+        responder: VictimKey::FREE,
         event: Event::EMPTY,
     };
 }
@@ -292,6 +295,9 @@ fn stranger<H: Host>(host: &mut H, scratch: &mut Scratch) {
     } else if may_have_missed_a_syn(host, seen) {
         return host.count(Counter::SynackUnmatched);
     } else {
+        // Backscatter comes to ports without a meaning.
+        scratch.responder = VictimKey::address(segment.dst);
+        host.tally(&scratch.responder, Tally::Unsolicited, seen.now_ns);
         Anomaly::SynackUnsolicited.code()
     };
     scratch.transition = Transition { anomaly, ..Transition::EMPTY };
@@ -343,15 +349,22 @@ fn apply<H: Host>(host: &mut H, scratch: &mut Scratch) {
 /// Adds a SYN or SYN-ACK to its responder's totals.
 #[inline(never)]
 fn tally_segment<H: Host>(host: &mut H, scratch: &mut Scratch) {
-    let segment = &scratch.segment;
+    let (segment, now_ns) = (&scratch.segment, scratch.seen.now_ns);
     if scratch.transition.begun {
         host.count(Counter::Begun);
     }
     if segment.flags.is_syn() {
-        let tally = Tally::Syn { source: segment.src, begun: scratch.transition.begun };
-        host.tally((segment.dst, segment.dst_port), tally);
+        scratch.responder = VictimKey::port(segment.dst, segment.dst_port);
+        host.tally(&scratch.responder, Tally::Syn { begun: scratch.transition.begun }, now_ns);
+        if scratch.transition.begun {
+            host.watch_syn(segment, now_ns);
+        }
     } else if segment.flags.is_synack() {
-        host.tally((segment.src, segment.src_port), Tally::Synack);
+        scratch.responder = VictimKey::port(segment.src, segment.src_port);
+        host.tally(&scratch.responder, Tally::Synack, now_ns);
+    } else if scratch.transition.early_acked {
+        scratch.responder = VictimKey::port(segment.dst, segment.dst_port);
+        host.tally(&scratch.responder, Tally::Acked, now_ns);
     }
 }
 
@@ -410,15 +423,16 @@ fn give_up<H: Host>(host: &mut H, scratch: &mut Scratch, why: Expiry, now_ns: u6
 #[inline(never)]
 fn end<H: Host>(host: &mut H, scratch: &mut Scratch, now_ns: u64) {
     let Some(outcome) = Outcome::from_code(scratch.transition.outcome) else { return };
-    let responder = (scratch.event.dst, scratch.event.dst_port);
+    scratch.responder = VictimKey::port(scratch.event.dst, scratch.event.dst_port);
     host.count_at(Slot::outcome(outcome), 1);
     if let Some(before) = Outcome::from_code(scratch.transition.late_from) {
         host.count_at(Slot::outcome(before), -1);
         host.count(Counter::CompletedLate);
     }
-    host.tally(responder, Tally::Ended(outcome));
+    host.tally(&scratch.responder, Tally::Ended(outcome), now_ns);
     // A completed handshake is never thinned: real clients stay visible in a flood.
-    let within_budget = matches!(outcome, Outcome::Completed) || host.may_report(Some(responder), now_ns);
+    let within_budget =
+        matches!(outcome, Outcome::Completed) || host.may_report(Some(&scratch.responder), now_ns);
     deliver(host, scratch, within_budget);
 }
 

@@ -8,6 +8,7 @@ mod object;
 mod pod;
 mod replay;
 mod totals;
+mod victims;
 
 pub use attach::{Attachment, Ingress};
 pub use interface::{Interface, LinkLayer};

@@ -5,11 +5,13 @@ use std::any::Any;
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use hs_common::Config;
 use hs_common::shared::{Queue, Replay};
 
 use super::pod::Plain;
+use super::victims;
 
 /// The kernel side, compiled by build.rs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
@@ -42,6 +44,7 @@ pub struct Kernel {
     /// What is attached, for as long as it is kept here.
     pub(super) links: Vec<Box<dyn Any>>,
     config: Config,
+    pub(super) seed: u64,
 }
 
 impl Kernel {
@@ -56,16 +59,20 @@ impl Kernel {
         let config = Plain(settings);
         let replaying = u8::from(options.replaying);
         let seed = random_seed()?;
+        let cpus = nr_cpus().map_err(|(file, error)| anyhow!("can't read {file}: {error}"))? as u32;
+        let victim_sets = victims::sets_for(cpus);
         let ebpf = EbpfLoader::new()
             .override_global("CONFIG", &config, true)
             .override_global("REPLAYING", &replaying, true)
             .override_global("SEED", &seed, true)
+            .override_global("VICTIM_SETS", &victim_sets, true)
             .override_global("AYA_LOG_LEVEL", &options.log_level, false)
             .map_max_entries("FLOWS", settings.max_flows + SPARE_FLOWS)
             .map_max_entries("AGES", settings.max_flows)
+            .map_max_entries("VICTIMS", victims::all_sets(cpus))
             .load(OBJECT)
             .map_err(explain)?;
-        let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings };
+        let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings, seed };
         kernel.set_watch_began(settings.watch_began_ns)?;
         Ok(kernel)
     }

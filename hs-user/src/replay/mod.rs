@@ -121,8 +121,8 @@ impl Run {
     }
 
     fn observe<W: Write>(&mut self, now_ns: u64, desk: &mut Desk<W>) -> Result<()> {
-        self.engine.for_each_victim(&mut |address, victim| desk.victim(address, victim))?;
-        Ok(desk.observe(now_ns, &Origin::Capture { file: &self.name, number: self.number })?)
+        let origin = Origin::Capture { file: &self.name, number: self.number };
+        desk.observe(now_ns, self.engine.responders(), &origin)
     }
 
     fn report<W: Write>(&mut self, desk: &mut Desk<W>) -> Result<()> {
