@@ -1,25 +1,21 @@
 //! Where events, alerts and totals come together on their way out, live or from a capture.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
 
 use hs_common::event::KIND_HANDSHAKE;
-use hs_common::victim::{Total, Totals, scope};
 use hs_common::{Counters, Event, Outcome};
 
-use crate::detect::{Alert, Detector, Phase, Settings, VictimSample};
+use crate::detect::{Alert, Detector, Phase, Settings};
 use crate::report::{Origin, Reporter};
 use crate::responders::Responders;
 
 /// How often the detector looks at the responders' totals, in nanoseconds of the events' clock.
-pub const OBSERVE_EVERY_NS: u64 = 250_000_000;
+pub const OBSERVE_EVERY_NS: u64 = 125_000_000;
 
 /// Reports what it is handed, and watches for floods.
 pub struct Desk<W: Write> {
     reporter: Reporter<W>,
     detector: Detector,
-    samples: Vec<VictimSample>,
     alerts: Vec<Alert>,
     floods: u64,
     /// What to add to the events' clock for nanoseconds since 1970; wraps.
@@ -28,11 +24,10 @@ pub struct Desk<W: Write> {
 
 impl<W: Write> Desk<W> {
     /// A desk that has seen nothing.
-    pub fn new(reporter: Reporter<W>) -> Desk<W> {
+    pub fn new(reporter: Reporter<W>, detection: Settings) -> Desk<W> {
         Desk {
             reporter,
-            detector: Detector::new(Settings::default()),
-            samples: Vec::new(),
+            detector: Detector::new(detection),
             alerts: Vec::new(),
             floods: 0,
             unix_offset_ns: 0,
@@ -44,9 +39,8 @@ impl<W: Write> Desk<W> {
     /// # Errors
     /// Those of the sink.
     pub fn event(&mut self, event: &Event, origin: &Origin) -> io::Result<()> {
-        if event.kind == KIND_HANDSHAKE && event.outcome() != Some(Outcome::Completed) {
-            let victim = SocketAddr::new(event.dst.into(), event.dst_port);
-            self.detector.note_source(victim, IpAddr::from(event.src));
+        if event.kind == KIND_HANDSHAKE && event.outcome() == Some(Outcome::Completed) {
+            self.detector.completed((event.dst, event.dst_port), event.src);
         }
         self.reporter.event(event, self.unix(event.time_ns), origin)
     }
@@ -61,16 +55,13 @@ impl<W: Write> Desk<W> {
         responders: &mut dyn Responders,
         origin: &Origin,
     ) -> anyhow::Result<()> {
-        let mut sums: HashMap<SocketAddr, Totals> = HashMap::new();
-        responders.for_each_set(&mut |set| {
-            for victim in set.0.iter().filter(|victim| victim.key.scope == scope::PORT) {
-                let address = SocketAddr::new(victim.key.addr.into(), victim.key.port as u16);
-                sums.entry(address).or_default().add(&victim.totals);
-            }
-        })?;
-        self.samples.extend(sums.into_iter().map(|(victim, totals)| sample(victim, &totals)));
-        self.detector.observe(now_ns, self.samples.drain(..), &mut self.alerts);
+        self.detector.observe(now_ns, responders, &mut self.alerts)?;
         Ok(self.report_alerts(origin)?)
+    }
+
+    /// Other settings for the detector from now on.
+    pub fn set_detection(&mut self, settings: Settings) {
+        self.detector.set_settings(settings);
     }
 
     /// Whether no responder is being watched for a flood, so that time may pass unobserved.
@@ -82,8 +73,8 @@ impl<W: Write> Desk<W> {
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn end_alerts(&mut self, now_ns: u64, origin: &Origin) -> io::Result<()> {
-        self.detector.finish(now_ns, &mut self.alerts);
+    pub fn end_alerts(&mut self, origin: &Origin) -> io::Result<()> {
+        self.detector.finish(&mut self.alerts);
         self.report_alerts(origin)
     }
 
@@ -120,19 +111,5 @@ impl<W: Write> Desk<W> {
 
     fn unix(&self, ns: u64) -> u64 {
         ns.wrapping_add(self.unix_offset_ns)
-    }
-}
-
-fn sample(victim: SocketAddr, totals: &Totals) -> VictimSample {
-    VictimSample {
-        victim,
-        syn: totals.get(Total::Syn),
-        begun: totals.get(Total::Begun),
-        synack: totals.get(Total::Synack),
-        completed: totals.get(Total::Completed),
-        refused: totals.get(Total::Refused),
-        aborted: totals.get(Total::Aborted),
-        expired: 0,
-        sources_estimate: 0,
     }
 }

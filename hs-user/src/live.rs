@@ -70,7 +70,7 @@ impl<W: Write> Watch<W> {
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
         let events = events.context("can't wait for the ring buffer")?;
         let names = interfaces.iter().map(|interface| (interface.index, interface.name.clone())).collect();
-        let mut desk = Desk::new(reporter);
+        let mut desk = Desk::new(reporter, Default::default());
         desk.unix_offset_ns = clock::unix_offset_ns();
         Ok(Watch { kernel, events, desk, names, told_one_sided: false, quiet, _log: log })
     }
@@ -149,7 +149,7 @@ impl<W: Write> Watch<W> {
         self.drain()?;
         self.observe()?;
         let name = sole(&self.names).unwrap_or("").to_owned();
-        self.desk.end_alerts(clock::monotonic_ns(), &Origin::Interface(&name))?;
+        self.desk.end_alerts(&Origin::Interface(&name))?;
         self.tell_totals(true)?;
         self.desk.flush()?;
         Ok(())
