@@ -69,7 +69,7 @@ impl Alarm {
     pub(super) fn step(
         &mut self,
         series: &Series,
-        watch: Option<&Watch>,
+        watch: Option<&mut Watch>,
         settings: &Settings,
     ) -> Option<Phase> {
         let now = *series.now();
@@ -79,9 +79,14 @@ impl Alarm {
         let usual = if self.signature == Signature::SynFlood { series.usual_unanswered() } else { 0.0 };
         if activity > 2.0 * usual + settings.slow_floor.max(self.peak_activity * 0.05) {
             self.last = now;
-            self.look(watch);
-        }
-        if now.time_ns - self.last.time_ns >= settings.quiet_ns {
+            if let Some(watch) = watch {
+                watch.keep();
+                self.look(watch, watch.sources());
+            }
+        } else if now.time_ns - self.last.time_ns >= settings.quiet_ns {
+            if let Some(watch) = watch {
+                self.look(watch, watch.sources_at_last());
+            }
             return Some(Phase::End);
         }
         if self.last.time_ns < now.time_ns || now.time_ns - self.told_ns < UPDATE_NS {
@@ -104,12 +109,13 @@ impl Alarm {
     }
 
     /// What the watch says by now.
-    pub(super) fn look(&mut self, watch: Option<&Watch>) {
-        let Some(watch) = watch.filter(|watch| watch.samples() > 0) else { return };
+    fn look(&mut self, watch: &Watch, distinct: f64) {
+        if watch.samples() == 0 {
+            return;
+        }
         let failed = |begun: i64, answered: i64| (begun - answered).max(1) as f64;
         let seen = failed(self.last.begun - watch.begun, self.last.answered - watch.answered);
         let all = failed(self.last.begun - self.start.begun, self.last.answered - self.start.answered);
-        let distinct = watch.sources();
         // What came before the watch is as the rest.
         self.sources = extrapolated(distinct, seen.max(distinct), all.max(seen));
         let shares = watch.top.shares(&watch.completed);

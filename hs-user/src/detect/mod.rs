@@ -82,8 +82,13 @@ pub struct Detector {
 /// The largest part of a whole, and what is already told of its parts.
 #[derive(Clone, Copy, Default)]
 struct Parts {
+    /// Pressure of the part that has most.
     largest: f64,
+    /// SYN-ACKs of the part that has most.
     unsolicited: f64,
+    /// New ports of the part that has most.
+    fresh: f64,
+    /// Unanswered handshakes that an alarm of a part tells of.
     told: i64,
 }
 
@@ -260,7 +265,8 @@ impl Detector {
             let Some(settings) = track.settings.clone() else { continue };
             let unanswered = (track.unanswered - own.told).max(0);
             track.verdict = track.series.judge(step_ns, &track.step, unanswered, &settings, warming_up);
-            if covered && track.alarm.is_none() {
+            let told_by_a_part = own.told > 0 && own.told as f64 >= MOST * track.unanswered as f64;
+            if (covered || told_by_a_part) && track.alarm.is_none() {
                 track.series.settle();
             }
             self.look_closer(key, now_ns);
@@ -270,7 +276,8 @@ impl Detector {
             for whole in wholes(key).into_iter().flatten() {
                 let whole = parts.entry(whole).or_default();
                 whole.largest = whole.largest.max(track.series.pressure());
-                whole.unsolicited = whole.unsolicited.max(track.series.rate(|point| point.unsolicited));
+                whole.unsolicited = whole.unsolicited.max(unsolicited(&track.series));
+                whole.fresh = whole.fresh.max(grown(&track.series, |point| point.fresh));
                 whole.told += if told { track.unanswered } else { 0 };
             }
             track.step = Step::default();
@@ -288,7 +295,8 @@ impl Detector {
         let Some(track) = self.tracks.get(key) else { return };
         let spread = track.series.rate_over(SCAN_NS, |point| point.fresh) * 4.0 >= 16.0;
         let wide = key.scope != scope::PORT;
-        let suspicious = track.verdict != Verdict::Calm && (!wide || spread || track.verdict == Verdict::Flood);
+        let suspicious =
+            track.verdict != Verdict::Calm && (!wide || spread || track.verdict == Verdict::Flood);
         if suspicious || wide && spread || track.alarm.is_some() {
             let now = track.series.now();
             let before = (now.begun, now.answered);
@@ -305,9 +313,8 @@ impl Detector {
         out: &mut Vec<Alert>,
     ) {
         let Some(track) = self.tracks.get_mut(key) else { return };
-        let watch = self.watches.get(key);
         if let Some(alarm) = &mut track.alarm {
-            let phase = alarm.step(&track.series, watch, settings);
+            let phase = alarm.step(&track.series, self.watches.get_mut(key), settings);
             out.extend(phase.map(|phase| alarm.alert(phase, &track.series)));
             if phase == Some(Phase::End) {
                 track.alarm = None;
@@ -315,6 +322,7 @@ impl Detector {
             }
             return;
         }
+        let watch = self.watches.get(key);
         let Some(signature) = recognise(key, track, parts, watch, settings).filter(|_| !covered) else {
             return;
         };
@@ -324,8 +332,7 @@ impl Detector {
         };
         let mut alarm = Box::new(Alarm::new(self.next_id, signature, victim, &track.series, settings));
         self.next_id += 1;
-        alarm.step(&track.series, watch, settings);
-        alarm.look(watch);
+        alarm.step(&track.series, self.watches.get_mut(key), settings);
         out.push(alarm.alert(Phase::Start, &track.series));
         track.alarm = Some(alarm);
         self.forgive_wholes(key);
@@ -384,7 +391,7 @@ fn recognise(
         if is_reflection(track, parts) {
             return Some(Signature::Reflection);
         }
-        if is_scan(track, watch, settings)? {
+        if is_scan(track, parts, watch, settings)? {
             return Some(Signature::SynScan);
         }
     }
@@ -406,24 +413,34 @@ fn recognise(
 }
 
 fn is_reflection(track: &Track, parts: &Parts) -> bool {
-    let seconds = REFLECTION_NS as f64 / 1e9;
-    let rate = track.series.rate_over(REFLECTION_NS, |point| point.unsolicited);
-    rate * seconds >= REFLECTION && parts.unsolicited < MOST * rate
+    let count = unsolicited(&track.series);
+    count >= REFLECTION && parts.unsolicited < MOST * count
+}
+
+fn unsolicited(series: &Series) -> f64 {
+    let start = series.at(series.now().time_ns.saturating_sub(REFLECTION_NS));
+    (series.now().unsolicited - start.unsolicited) as f64
+}
+
+/// What was added in the time that scans are counted over.
+fn grown(series: &Series, of: fn(&series::Point) -> i64) -> f64 {
+    let start = series.at(series.now().time_ns.saturating_sub(SCAN_NS));
+    (of(series.now()) - of(&start)) as f64
 }
 
 /// Whether one source tries port after port. `None` if that can't be told yet, and it may be.
-fn is_scan(track: &mut Track, watch: Option<&watches::Watch>, settings: &Settings) -> Option<bool> {
+fn is_scan(
+    track: &mut Track,
+    parts: &Parts,
+    watch: Option<&watches::Watch>,
+    settings: &Settings,
+) -> Option<bool> {
     let series = &track.series;
-    let count = |of: fn(&series::Point) -> i64| {
-        let start = series.at(series.now().time_ns.saturating_sub(SCAN_NS));
-        (of(series.now()) - of(&start)) as f64
-    };
-    let fresh = count(|point| point.fresh);
-    let enough = fresh >= settings.scan_ports;
+    let fresh = grown(series, |point| point.fresh);
     // A port that is tried again and again is no port that is looked for.
-    let touched = count(|point| point.fresh_begun) >= 0.5 * count(|point| point.begun)
-        && count(|point| point.completed) < 0.5 * fresh;
-    if !touched || fresh < settings.scan_ports / 4.0 {
+    let touched =
+        grown(series, |point| point.fresh_begun) >= 0.5 * grown(series, |point| point.begun - point.answered);
+    if !touched || fresh < settings.scan_ports / 4.0 || parts.fresh >= MOST * fresh {
         return Some(false);
     }
     let Some(watch) = watch.filter(|watch| watch.samples() >= 16) else {
@@ -432,7 +449,8 @@ fn is_scan(track: &mut Track, watch: Option<&watches::Watch>, settings: &Setting
         return if now_ns - since_ns < NS_PER_SEC { None } else { Some(false) };
     };
     let largest = watch.top.shares(&watch.completed).first().map_or(0.0, |(_, share)| *share);
-    match (largest >= 0.8, enough) {
+    let tried = watch.largest_failed();
+    match (largest >= 0.8, fresh >= settings.scan_ports && tried >= settings.scan_ports / 2.0) {
         (true, true) => Some(true),
         // Soon it will be enough, and a flood it is not.
         (true, false) => None,

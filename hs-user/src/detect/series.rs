@@ -21,8 +21,12 @@ const KEEP_NS: u64 = 5 * NS_PER_SEC;
 const BASELINE_S: f64 = 120.0;
 /// A new target is taken to have been quiet for so long, in seconds.
 const PRIOR_S: f64 = 30.0;
+/// So much is learned at a time, in seconds.
+const LESSON_S: f64 = 4.0;
 /// Rates that are told are taken over this time.
 const RATE_NS: u64 = NS_PER_SEC;
+/// A crowd is remembered for so long.
+const CROWD_NS: u64 = 2 * NS_PER_SEC;
 /// Linux and the others repeat a SYN after one second (RFC 6298); a little more for the way.
 const REPEAT_NS: u64 = NS_PER_SEC + NS_PER_SEC / 5;
 
@@ -48,21 +52,50 @@ struct Baseline {
     begun: f64,
     completed: f64,
     unanswered: f64,
-    /// Mean of the squared deviation of `unanswered`.
+    /// Mean of the squared deviation of `unanswered`, of a rate taken over a second.
     variance: f64,
+    lesson: Lesson,
+}
+
+/// What is not learned yet: the beginning of a flood must not be taken for usual.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lesson {
+    seconds: f64,
+    begun: i64,
+    completed: i64,
+    unanswered: i64,
+    /// Sum of the squares of `unanswered` by step, divided by the step's length.
+    squares: f64,
 }
 
 impl Baseline {
-    fn learn(&mut self, step: &Step, unanswered: i64, seconds: f64) {
-        self.seconds += seconds;
-        let weight = seconds / (PRIOR_S + self.seconds).min(BASELINE_S);
-        let rate = |count: i64| count as f64 / seconds;
-        self.begun += (rate(step.begun) - self.begun) * weight;
-        self.completed += (rate(step.completed) - self.completed) * weight;
-        let deviation = rate(unanswered) - self.unanswered;
-        self.unanswered += deviation * weight;
-        // Of a rate taken over a second, not over a step.
-        self.variance += (deviation * deviation * seconds - self.variance) * weight;
+    /// Adds a step to the lesson, and learns it when it is long enough.
+    fn hear(&mut self, step: &Step, unanswered: i64, seconds: f64) {
+        let lesson = &mut self.lesson;
+        lesson.seconds += seconds;
+        lesson.begun += step.begun;
+        lesson.completed += step.completed;
+        lesson.unanswered += unanswered;
+        lesson.squares += (unanswered * unanswered) as f64 / seconds;
+        if lesson.seconds >= LESSON_S {
+            let lesson = std::mem::take(lesson);
+            self.learn(&lesson);
+        }
+    }
+
+    fn learn(&mut self, lesson: &Lesson) {
+        self.seconds += lesson.seconds;
+        let weight = lesson.seconds / (PRIOR_S + self.seconds).min(BASELINE_S);
+        let rate = |count: i64| count as f64 / lesson.seconds;
+        self.begun += (rate(lesson.begun) - self.begun) * weight;
+        self.completed += (rate(lesson.completed) - self.completed) * weight;
+        self.unanswered += (rate(lesson.unanswered) - self.unanswered) * weight;
+        self.variance += (lesson.squares / lesson.seconds - self.variance) * weight;
+    }
+
+    /// What was heard of late is forgotten: something began in it.
+    fn unhear(&mut self) {
+        self.lesson = Lesson::default();
     }
 }
 
@@ -89,7 +122,6 @@ pub(super) struct Series {
     slow: f64,
     /// Since when a CUSUM is up.
     pub(super) rising_since_ns: u64,
-    crowd: bool,
 }
 
 impl Series {
@@ -148,29 +180,30 @@ impl Series {
         let seconds = step_ns as f64 / 1e9;
         let usual = self.baseline;
         let patience = if warming_up { 2.0 } else { 1.0 };
-        let spread = usual.unanswered + 3.0 * usual.variance.sqrt();
-        // Of a crowd that is larger than usual some get no answer in time: lost SYNs, a full backlog.
-        let completed = step.completed as f64 / seconds;
+        // Of a crowd that is larger than usual some get no answer in time: lost SYNs, a full backlog. It may be
+        // over by the time that they are missed.
+        let completed =
+            (step.completed as f64 / seconds).max(self.rate_over(CROWD_NS, |point| point.completed));
         let crowd = 0.1 * (completed - 1.5 * usual.completed).max(0.0) + 0.02 * completed;
-        let grown = |allowance: f64| unanswered as f64 - (allowance * patience + spread + crowd) * seconds;
+        let sudden = settings.floor * patience + usual.unanswered + 3.0 * usual.variance.sqrt() + crowd;
+        let steady = settings.slow_floor * patience + 1.25 * usual.unanswered + crowd;
         let was_down = self.fast <= 0.0 && self.slow <= 0.0;
         let limit = settings.backlog.max(settings.burst) * 4.0;
-        self.fast = (self.fast + grown(settings.floor)).clamp(0.0, limit);
-        self.slow = (self.slow + grown(settings.slow_floor)).clamp(0.0, limit);
+        self.fast = (self.fast + unanswered as f64 - sudden * seconds).clamp(0.0, limit);
+        self.slow = (self.slow + unanswered as f64 - steady * seconds).clamp(0.0, limit);
         if was_down {
             self.rising_since_ns = self.now.time_ns - step_ns;
         }
-        self.crowd = step.begun as f64 > (3.0 * usual.begun + 100.0) * seconds;
+        let crowded = step.begun as f64 > (3.0 * usual.begun + 100.0) * seconds;
         if self.fast >= settings.burst * patience || self.slow >= settings.backlog * patience {
+            self.baseline.unhear();
             Verdict::Flood
-        } else if self.fast >= settings.burst / 8.0 || self.slow >= settings.backlog / 8.0 || self.crowd {
-            if self.slow < settings.backlog / 4.0 && self.fast < settings.burst / 4.0 {
-                self.baseline.learn(step, unanswered, seconds);
-            }
+        } else if self.fast >= settings.burst / 8.0 || self.slow >= settings.backlog / 8.0 {
+            self.baseline.unhear();
             Verdict::Suspicious
         } else {
-            self.baseline.learn(step, unanswered, seconds);
-            Verdict::Calm
+            self.baseline.hear(step, unanswered, seconds);
+            if crowded { Verdict::Suspicious } else { Verdict::Calm }
         }
     }
 
@@ -193,17 +226,19 @@ impl Series {
     /// Whether nobody is there to answer: no SYN-ACK comes, and clients repeat their SYNs, as no flood does.
     /// `None` if it is too early to tell.
     pub(super) fn is_dead(&self) -> Option<bool> {
-        let start = self.at(self.rising_since_ns.saturating_sub(NS_PER_SEC / 2));
+        let start = self.at(self.rising_since_ns);
         let begun = self.now.begun - start.begun;
         if (self.now.synack - start.synack) * 20 > begun {
             return Some(false);
         }
-        let excess = 10.0 * (self.baseline.begun + 20.0);
-        if self.rate(|point| point.begun) > excess.max(1_000.0) {
+        // So many more than usual are no clients that try again.
+        if self.rate_over(NS_PER_SEC / 4, |point| point.begun)
+            > (10.0 * (self.baseline.begun + 20.0)).max(1e3)
+        {
             return Some(false);
         }
         let due = self.at(self.now.time_ns.saturating_sub(REPEAT_NS)).begun - start.begun;
-        if due < 20 {
+        if due < 10 {
             return None;
         }
         let repeated = (self.now.syn - start.syn) - begun;

@@ -73,7 +73,7 @@ impl Settings {
             burst: 60.0 * factor,
             slow_floor: 3.0 * factor,
             backlog: 70.0 * factor,
-            grace_ns: 3 * NS_PER_SEC / 10,
+            grace_ns: NS_PER_SEC / 4,
             quiet_ns: 7 * NS_PER_SEC / 2,
             scan_ports: 100.0 * factor,
             warm_up_ns: 10 * NS_PER_SEC,
@@ -118,7 +118,9 @@ impl Exception {
 
 fn contains(network: IpAddr, length: u8, ip: IpAddr) -> bool {
     let (network, ip, bits) = match (network, ip) {
-        (IpAddr::V4(network), IpAddr::V4(ip)) => (u128::from(network.to_bits()), u128::from(ip.to_bits()), 32),
+        (IpAddr::V4(network), IpAddr::V4(ip)) => {
+            (u128::from(network.to_bits()), u128::from(ip.to_bits()), 32)
+        }
         (IpAddr::V6(network), IpAddr::V6(ip)) => (network.to_bits(), ip.to_bits(), 128),
         _ => return false,
     };

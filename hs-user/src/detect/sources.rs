@@ -134,6 +134,14 @@ impl TopSources {
         }
     }
 
+    /// The largest number of handshakes of one source, without those that completed.
+    pub(super) fn largest_failed(&self, completed: &HashMap<Addr, u64>) -> f64 {
+        let failed = |(source, count): (&Addr, &u64)| {
+            count.saturating_sub(completed.get(source).copied().unwrap_or(0))
+        };
+        self.counts.iter().map(failed).max().unwrap_or(0) as f64
+    }
+
     /// The sources with a share worth telling, largest first, without those handshakes that completed.
     pub(super) fn shares(&self, completed: &HashMap<Addr, u64>) -> Vec<(Addr, f64)> {
         let honest: u64 = completed.values().sum();

@@ -36,6 +36,8 @@ pub(super) struct Watch {
     honest: Box<Registers>,
     /// The sketch as it was read last, and one and two steps before that.
     sketches: [Box<Registers>; 3],
+    /// The sketch as it was when the flood was last seen.
+    last: Box<Registers>,
 }
 
 impl Watch {
@@ -55,6 +57,7 @@ impl Watch {
             completed: HashMap::new(),
             honest: empty(),
             sketches: [empty(), empty(), empty()],
+            last: empty(),
         }
     }
 
@@ -77,6 +80,21 @@ impl Watch {
     /// Distinct sources, without those that completed. Of two steps ago: who completes has done so by now.
     pub(super) fn sources(&self) -> f64 {
         estimate_except(&self.sketches[2], &self.honest)
+    }
+
+    /// The flood goes on.
+    pub(super) fn keep(&mut self) {
+        self.last.copy_from_slice(&*self.sketches[0]);
+    }
+
+    /// Distinct sources when the flood was last seen, without those that completed until now.
+    pub(super) fn sources_at_last(&self) -> f64 {
+        estimate_except(&self.last, &self.honest)
+    }
+
+    /// Handshakes of the source that stands out, without those that completed.
+    pub(super) fn largest_failed(&self) -> f64 {
+        self.top.largest_failed(&self.completed)
     }
 
     /// The only destination address, if nearly all SYNs go to one.
@@ -109,6 +127,10 @@ impl Default for Watches {
 impl Watches {
     pub(super) fn get(&self, key: &VictimKey) -> Option<&Watch> {
         self.by_key.get(key).map(|watch| &**watch)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &VictimKey) -> Option<&mut Watch> {
+        self.by_key.get_mut(key).map(|watch| &mut **watch)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -26,9 +26,9 @@ fn the_detector_reaches_its_figures() {
         Row::new(scenarios::fast_flood, Goal::Within(0.5, 1.0)),
         Row::new(scenarios::slow_flood_on_service, Goal::Within(2.0, 2.0)),
         Row::new(scenarios::quiet_service, Goal::Within(15.0, 15.0)),
-        Row::new(scenarios::bots, Goal::Within(0.5, 1.0)),
+        Row::new(scenarios::bots, Goal::Within(0.6, 1.0)),
         Row::new(scenarios::one_machine, Goal::Within(1.0, 2.0)),
-        Row::new(scenarios::skewed, Goal::Within(0.5, 1.0)),
+        Row::new(scenarios::skewed, Goal::Within(0.6, 1.0)),
         Row::new(scenarios::carpet, Goal::Within(3.0, 3.0)),
         Row::new(scenarios::all_ports, Goal::Within(3.0, 3.0)),
         Row::new(scenarios::scan, Goal::Within(10.0, 10.0)),
@@ -42,9 +42,10 @@ fn the_detector_reaches_its_figures() {
         Row::new(move |seed| scenarios::mixed(seed, long), Goal::Silence),
     ];
     if full {
-        rows.push(Row::new(scenarios::spray, Goal::Within(0.5, 1.0)));
+        rows.push(Row::new(scenarios::spray, Goal::Within(0.6, 1.0)));
     }
-    let counts: &[u64] = if full { &[100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000] } else { &[100, 10_000] };
+    let counts: &[u64] =
+        if full { &[100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000] } else { &[100, 10_000] };
     for count in counts.iter().copied() {
         rows.push(Row::new(move |seed| scenarios::sources(seed, count), Goal::Sources(count)));
     }

@@ -77,7 +77,11 @@ impl Measured {
         if wrong > 0 {
             let what = starts.iter().filter(|alert| first.is_none_or(|first| first.id != alert.id));
             let what: Vec<String> = what.take(3).map(|alert| describe(alert)).collect();
-            self.missed.push(format!("{}, seed {seed}: {wrong} other alerts: {}", self.name, what.join("; ")));
+            self.missed.push(format!(
+                "{}, seed {seed}: {wrong} other alerts: {}",
+                self.name,
+                what.join("; ")
+            ));
         }
         if with_references {
             self.add_references(truth, said);
@@ -94,7 +98,8 @@ impl Measured {
             self.kinds.0 += usize::from(end.kind == kind);
             self.kinds.1 += 1;
             if end.kind != kind {
-                self.missed.push(format!("{}, seed {seed}: kind {:?} {:?}", self.name, end.kind, end.evidence));
+                self.missed
+                    .push(format!("{}, seed {seed}: kind {:?} {:?}", self.name, end.kind, end.evidence));
             }
         }
         if let Some(sources) = truth.sources {
@@ -125,8 +130,14 @@ impl Measured {
         };
         self.goal = match goal {
             Goal::Within(median_goal, worst_goal) => {
-                require(median(&self.delays) <= median_goal, format!("median delay {:.2} s", median(&self.delays)));
-                require(worst(&self.delays) <= worst_goal, format!("worst delay {:.2} s", worst(&self.delays)));
+                require(
+                    median(&self.delays) <= median_goal,
+                    format!("median delay {:.2} s", median(&self.delays)),
+                );
+                require(
+                    worst(&self.delays) <= worst_goal,
+                    format!("worst delay {:.2} s", worst(&self.delays)),
+                );
                 format!("{median_goal} s, worst {worst_goal} s")
             }
             Goal::Silence => "no alert".to_owned(),
@@ -145,7 +156,8 @@ impl Measured {
             [] => "–".to_owned(),
             _ => format!("{:.digits$} / {:.digits$}", median(values) * unit, worst(values) * unit),
         };
-        let kinds = if self.kinds.1 == 0 { "–".to_owned() } else { format!("{}/{}", self.kinds.0, self.kinds.1) };
+        let kinds =
+            if self.kinds.1 == 0 { "–".to_owned() } else { format!("{}/{}", self.kinds.0, self.kinds.1) };
         println!(
             "| {} | {} | {} | {} | {kinds} | {} | {} | {} |{}",
             self.name,
@@ -165,7 +177,9 @@ impl Measured {
             match (found.len(), self.delays.is_empty()) {
                 (0, _) => "never".to_owned(),
                 (count, true) => format!("**false in {count}/{}**", times.len()),
-                (count, false) => format!("{:.1} / {:.1} in {count}/{}", median(&found), worst(&found), times.len()),
+                (count, false) => {
+                    format!("{:.1} / {:.1} in {count}/{}", median(&found), worst(&found), times.len())
+                }
             }
         };
         self.references.iter().map(|(_, times)| format!(" {} |", one(times))).collect()
@@ -180,7 +194,13 @@ pub fn print_head() {
 }
 
 fn describe(alert: &Alert) -> String {
-    format!("{} on {} at {:.2} s, {:.0}/s", alert.signature.name(), alert.victim, seconds(0, alert.now_ns), alert.syn_rate)
+    format!(
+        "{} on {} at {:.2} s, {:.0}/s",
+        alert.signature.name(),
+        alert.victim,
+        seconds(0, alert.now_ns),
+        alert.syn_rate
+    )
 }
 
 fn median(values: &[f64]) -> f64 {

@@ -75,8 +75,6 @@ pub struct Shake {
     pub ttl: u8,
     pub window: u16,
     pub fate: Fate,
-    /// Made by an attacker.
-    pub hostile: bool,
 }
 
 /// Handshakes in the order of their time.
@@ -189,9 +187,8 @@ impl Iterator for Traffic {
 
     fn next(&mut self) -> Option<(u64, Segment)> {
         loop {
-            let earliest = (0..self.flows.len())
-                .filter_map(|index| Some((self.flows[index].peek()?.at, index)))
-                .min();
+            let earliest =
+                (0..self.flows.len()).filter_map(|index| Some((self.flows[index].peek()?.at, index))).min();
             let due = self.due.peek().map(|due| due.0.at);
             match (earliest, due) {
                 (Some((at, index)), due) if due.is_none_or(|due| at <= due) => {
@@ -246,13 +243,17 @@ pub fn client(random: &mut Random, pool: u64, at: u64, dst: (Addr, u16), fate: F
         ttl: start - 4 - own.below(18) as u8,
         window: [64_240, 65_535, 8192, 29_200][own.below(4) as usize],
         fate,
-        hostile: false,
     }
 }
 
 /// Honest clients of one service.
 pub fn honest(from: u64, until: u64, rate: f64, pool: u64, dst: (Addr, u16), seed: u64) -> Flow {
-    poisson(from, until, rate, seed, move |_| rate, move |random, at| {
-        client(random, pool, at, dst, Fate::Completes)
-    })
+    poisson(
+        from,
+        until,
+        rate,
+        seed,
+        move |_| rate,
+        move |random, at| client(random, pool, at, dst, Fate::Completes),
+    )
 }

@@ -206,7 +206,9 @@ impl<'a> SynFlood<'a> {
 /// The attacker, if there is one to name: of a spoofed flood no source is.
 pub fn single_source(alert: &Alert) -> Option<IpAddr> {
     match alert.kind {
-        Kind::SingleSource if alert.signature != Signature::Reflection => alert.top_sources.first().map(|(ip, _)| *ip),
+        Kind::SingleSource if alert.signature != Signature::Reflection => {
+            alert.top_sources.first().map(|(ip, _)| *ip)
+        }
         _ => None,
     }
 }
