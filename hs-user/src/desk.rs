@@ -6,6 +6,7 @@ use hs_common::event::KIND_HANDSHAKE;
 use hs_common::{Counters, Event, Outcome};
 
 use crate::detect::{Alert, Detector, Phase, Settings};
+use crate::host::Host;
 use crate::report::{Origin, Reporter};
 use crate::responders::Responders;
 
@@ -18,6 +19,8 @@ pub struct Desk<W: Write> {
     detector: Detector,
     alerts: Vec<Alert>,
     floods: u64,
+    /// The host that this runs on, when live.
+    host: Option<Host>,
     /// What to add to the events' clock for nanoseconds since 1970; wraps.
     pub unix_offset_ns: u64,
 }
@@ -30,8 +33,15 @@ impl<W: Write> Desk<W> {
             detector: Detector::new(detection),
             alerts: Vec::new(),
             floods: 0,
+            host: None,
             unix_offset_ns: 0,
         }
+    }
+
+    /// Alerts about this host carry its own word.
+    pub fn with_host(mut self) -> Desk<W> {
+        self.host = Some(Host::default());
+        self
     }
 
     /// An event from the engine.
@@ -56,6 +66,10 @@ impl<W: Write> Desk<W> {
         origin: &Origin,
     ) -> anyhow::Result<()> {
         self.detector.observe(now_ns, responders, &mut self.alerts)?;
+        if let Some(host) = &mut self.host {
+            self.alerts.iter_mut().for_each(|alert| host.comment(alert));
+            host.observe(now_ns);
+        }
         Ok(self.report_alerts(origin)?)
     }
 
@@ -75,6 +89,9 @@ impl<W: Write> Desk<W> {
     /// Those of the sink.
     pub fn end_alerts(&mut self, origin: &Origin) -> io::Result<()> {
         self.detector.finish(&mut self.alerts);
+        if let Some(host) = &mut self.host {
+            self.alerts.iter_mut().for_each(|alert| host.comment(alert));
+        }
         self.report_alerts(origin)
     }
 

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod desk;
 pub mod detect;
+pub mod host;
 pub mod kernel;
 mod kernel_log;
 pub mod live;

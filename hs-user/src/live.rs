@@ -11,7 +11,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::cli::{LiveSettings, Verbosity};
+use crate::cli::{self, LiveSettings, Verbosity};
 use crate::clock;
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
 use crate::kernel::{Attachment, Interface, Kernel, Options};
@@ -70,7 +70,7 @@ impl<W: Write> Watch<W> {
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
         let events = events.context("can't wait for the ring buffer")?;
         let names = interfaces.iter().map(|interface| (interface.index, interface.name.clone())).collect();
-        let mut desk = Desk::new(reporter, Default::default());
+        let mut desk = Desk::new(reporter, settings.common.detection.clone()).with_host();
         desk.unix_offset_ns = clock::unix_offset_ns();
         Ok(Watch { kernel, events, desk, names, told_one_sided: false, quiet, _log: log })
     }
@@ -80,6 +80,7 @@ impl<W: Write> Watch<W> {
         let mut sweep = ticks(SWEEP_EVERY);
         let mut observe = ticks(Duration::from_nanos(OBSERVE_EVERY_NS));
         let mut stats = settings.stats_interval.map(ticks);
+        let mut hangup = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 () = stop.wait() => break,
@@ -92,6 +93,7 @@ impl<W: Write> Watch<W> {
                     self.drain()?;
                 }
                 _ = observe.tick() => self.observe()?,
+                _ = hangup.recv() => self.reload(settings),
                 () = tick(&mut stats) => self.tell_totals(false)?,
             }
             self.desk.flush()?;
@@ -114,6 +116,29 @@ impl<W: Write> Watch<W> {
         let name = sole(&self.names).unwrap_or("");
         self.desk.observe(clock::monotonic_ns(), &mut self.kernel, &Origin::Interface(name))?;
         self.tell_if_one_sided()
+    }
+
+    /// Reads the configuration file again, for what it says of detection. A broken file changes nothing.
+    fn reload(&mut self, settings: &LiveSettings) {
+        let Some(path) = &settings.config else {
+            return eprintln!("hs-mon: SIGHUP: there is no configuration file to read again (--config)");
+        };
+        match cli::reload(path, |path| std::fs::read_to_string(path)) {
+            Ok(detection) => {
+                self.desk.set_detection(detection);
+                eprintln!(
+                    "hs-mon: {}: [detection] read again; other options hold from the next start",
+                    path.display()
+                );
+            }
+            Err(error) => {
+                let why = error.to_string();
+                eprintln!(
+                    "hs-mon: {}; the old configuration stays",
+                    why.trim().trim_start_matches("error: ")
+                );
+            }
+        }
     }
 
     /// Where only one direction is seen, the user must know, once.

@@ -8,6 +8,7 @@ mod captures;
 mod cargo;
 mod demo;
 mod deny;
+mod detect_eval;
 mod fuzz;
 mod install;
 mod kernel_tests;
@@ -80,6 +81,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Evaluate the detector on scenarios in simulated time, over 20 seeds, beside other detectors.
+    DetectEval,
     /// Show hs-mon at work in a laboratory on this machine: honest clients, broken ones, and a SYN flood.
     Demo(demo::Args),
 }
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
         Task::Vm(options) => vm::command(&options),
         Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
+        Task::DetectEval => detect_eval::command().map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::command(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

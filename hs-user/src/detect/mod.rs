@@ -272,7 +272,7 @@ impl Detector {
             self.look_closer(key, now_ns);
             self.decide(key, &own, covered, &settings, out);
             let Some(track) = self.tracks.get_mut(key) else { continue };
-            let told = track.alarm.as_ref().is_some_and(|alarm| alarm.signature == Signature::SynFlood);
+            let told = track.alarm.as_ref().is_some_and(|alarm| alarm.signature != Signature::Reflection);
             for whole in wholes(key).into_iter().flatten() {
                 let whole = parts.entry(whole).or_default();
                 whole.largest = whole.largest.max(track.series.pressure());

@@ -1,1 +1,159 @@
+//! The detector on totals that are made up step by step. How well it does on traffic is measured by
+//! `tests/detect_eval`.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't unwrap has failed")]
+
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use hs_common::memory::Victims;
+use hs_common::victim::watch::Watched;
+use hs_common::victim::{Tally, VictimKey};
+use hs_common::{Outcome, VictimSet};
+
+use super::*;
+use crate::responders::WatchList;
+
+const STEP: u64 = NS_PER_SEC / 8;
+
+/// Totals without packets.
+#[derive(Default)]
+struct Totals(Victims);
+
+impl Responders for Totals {
+    fn seed(&self) -> u64 {
+        hs_common::memory::SEED
+    }
+
+    fn for_each_set(&self, each: &mut dyn FnMut(&VictimSet)) -> Result<()> {
+        self.0.sets().iter().for_each(each);
+        Ok(())
+    }
+
+    fn set_watches(&mut self, list: &WatchList) -> Result<()> {
+        self.0.set_watches(&list.index, &list.heads);
+        Ok(())
+    }
+
+    fn clear_watch(&mut self, number: u32) -> Result<()> {
+        self.0.clear(number);
+        Ok(())
+    }
+
+    fn watched(&self, number: u32, each: &mut dyn FnMut(&Watched)) -> Result<()> {
+        self.0.watched(number).into_iter().for_each(each);
+        Ok(())
+    }
+}
+
+struct Sim {
+    detector: Detector,
+    totals: Totals,
+    now_ns: u64,
+    alerts: Vec<Alert>,
+}
+
+fn host(last: u8) -> Addr {
+    Ipv4Addr::new(198, 18, 0, last).into()
+}
+
+impl Sim {
+    fn new(settings: Settings) -> Sim {
+        let now_ns = 1_700_000_000 * NS_PER_SEC;
+        Sim { detector: Detector::new(settings), totals: Totals::default(), now_ns, alerts: Vec::new() }
+    }
+
+    /// So many handshakes in each step with each of the ports of a host; they stay unanswered, or not.
+    fn run(
+        &mut self,
+        seconds: u64,
+        dest: Addr,
+        ports: u16,
+        count: u64,
+        outcome: Option<Outcome>,
+    ) -> &mut Sim {
+        for _ in 0..seconds * 8 {
+            self.now_ns += STEP;
+            for port in 0..ports {
+                let key = VictimKey::port(dest, 80 + port);
+                for _ in 0..count {
+                    self.totals.0.tally(&key, Tally::Syn { begun: true }, self.now_ns);
+                    self.totals.0.tally(&key, Tally::Synack, self.now_ns);
+                    outcome.into_iter().for_each(|outcome| {
+                        self.totals.0.tally(&key, Tally::Ended(outcome), self.now_ns);
+                    });
+                }
+            }
+            self.detector.observe(self.now_ns, &mut self.totals, &mut self.alerts).unwrap();
+        }
+        self
+    }
+
+    fn silence(&mut self, seconds: u64) -> &mut Sim {
+        self.run(seconds, host(1), 0, 0, None)
+    }
+
+    fn starts(&self) -> Vec<Target> {
+        self.alerts.iter().filter(|alert| alert.phase == Phase::Start).map(|alert| alert.victim).collect()
+    }
+}
+
+fn port(last: u8, port: u16) -> Target {
+    Target { ip: host(last).into(), port: Some(port), prefix: None }
+}
+
+#[test]
+fn a_flood_is_told_from_start_to_end_with_its_own_totals() {
+    let mut sim = Sim::new(Settings::default());
+    sim.run(20, host(1), 1, 10, Some(Outcome::Completed)).run(4, host(1), 1, 250, None).silence(10);
+    assert_eq!(sim.starts(), [port(1, 80)]);
+    let end = sim.alerts.last().unwrap();
+    assert_eq!((end.phase, end.syn_total), (Phase::End, 8_000));
+    assert!(sim.alerts.windows(2).all(|pair| pair[1].now_ns - pair[0].now_ns >= NS_PER_SEC));
+    assert!(end.now_ns - end.last_seen_ns < 4 * NS_PER_SEC);
+    // While it only fades, nothing is told but the end.
+    assert!(sim.alerts.iter().all(|alert| alert.phase == Phase::End || alert.syn_rate > 0.0));
+    assert!(sim.silence(10).detector.is_idle());
+}
+
+#[test]
+fn what_completes_or_is_refused_is_no_flood() {
+    for outcome in [Outcome::Completed, Outcome::Refused, Outcome::Aborted] {
+        let mut sim = Sim::new(Settings::default());
+        sim.run(5, host(1), 1, 1_000, Some(outcome)).silence(5);
+        assert_eq!(sim.starts(), [], "{outcome:?}");
+    }
+}
+
+#[test]
+fn what_is_ignored_is_ignored_in_the_sum_too() {
+    let exception = Exception { prefix: None, ports: vec![80], treatment: Treatment::Ignore };
+    let settings = Settings { exceptions: vec![exception], ..Settings::default() };
+    let mut sim = Sim::new(settings.clone());
+    sim.run(5, host(1), 1, 1_000, None);
+    assert_eq!(sim.starts(), []);
+    // Reloaded without the exception, what is known stays and the flood is told.
+    sim.detector.set_settings(Settings::default());
+    sim.run(5, host(1), 1, 1_000, None);
+    assert_eq!(sim.starts(), [port(1, 80)]);
+}
+
+#[test]
+fn sensitivity_moves_the_moment() {
+    let delay = |sensitivity| {
+        let mut sim = Sim::new(Settings::new(sensitivity));
+        sim.silence(12).run(20, host(1), 1, 25, None);
+        sim.alerts.first().map(|alert| alert.now_ns).unwrap()
+    };
+    assert!(delay(Sensitivity::High) < delay(Sensitivity::Medium));
+    assert!(delay(Sensitivity::Medium) < delay(Sensitivity::Low));
+}
+
+#[test]
+fn floods_on_several_ports_are_told_by_port_if_they_are_large_and_by_address_if_not() {
+    let mut sim = Sim::new(Settings::default());
+    sim.run(3, host(1), 2, 200, None);
+    let mut starts = sim.starts();
+    starts.sort_by_key(|target| target.port);
+    assert!(starts == [port(1, 80), port(1, 81)] || starts.len() == 1, "{starts:?}");
+}

@@ -26,7 +26,7 @@ const LOOK_AT: usize = 2048;
 /// # Errors
 /// A file can't be read to its end: what was read before is reported first. Or the sink fails.
 pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result<()> {
-    let mut desk = Desk::new(reporter, Default::default());
+    let mut desk = Desk::new(reporter, settings.common.detection.clone());
     let mut totals = Counters::ZERO;
     let mut result = Ok(());
     let (mut last_ns, mut last_number) = (0, 0);

@@ -115,7 +115,8 @@ fn attacked(
     background: f64,
     seed: u64,
 ) -> Scenario {
-    let until = attack.1 + 12 * SECOND;
+    // Long enough for a detector that looks every 20 s.
+    let until = (attack.1 + 12 * SECOND).max(42 * SECOND);
     if background > 0.0 {
         flows.push(honest(0, until, background, 2_000, web(), seed ^ 0x40e));
     }
