@@ -58,6 +58,16 @@ impl Addr {
         }
     }
 
+    /// The first address of its prefix: /24 for IPv4, /64 for IPv6.
+    #[inline(always)]
+    pub const fn prefix(self) -> Addr {
+        if self.is_v4() {
+            Addr { high: 0, low: self.low & u64::from_ne_bytes([255, 255, 255, 255, 255, 255, 255, 0]) }
+        } else {
+            Addr { high: self.high, low: 0 }
+        }
+    }
+
     #[inline(always)]
     const fn low_words(self) -> [u32; 2] {
         #[cfg(target_endian = "little")]

@@ -33,4 +33,4 @@ pub use counters::{Counter, Counters, Slot};
 pub use event::Event;
 pub use outcome::{HandshakeFlags, Outcome, Path, Reason};
 pub use segment::{Segment, TcpFlags, Unparsed, VlanTags};
-pub use victim::{Victim, VictimKey};
+pub use victim::{Victim, VictimKey, VictimSet};

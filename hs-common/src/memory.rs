@@ -1,20 +1,16 @@
 //! The tracker in ordinary memory: what `replay`, the tests and the fuzzers stand on.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
-
 use crate::flow::{Flow, FlowKey};
 use crate::packet::Packet;
 use crate::parse::{Link, parse};
 use crate::syn_cache::{FirstSyn, HashKey, State, WAYS, Word};
-use crate::track::{self, Host, Place, Responder, Scratch, Sweep, Versioned, state_of};
-use crate::victim::{Tally, hash_addr, sketch_slot};
-use crate::{Config, Counter, Counters, Event, Segment, Slot, Victim, VictimKey};
+use crate::track::{self, Host, Place, Scratch, Sweep, Versioned, state_of};
+use crate::victim::Tally;
+use crate::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
-/// Responders whose totals are kept at the most; beyond that a quiet one gives way.
-const MAX_VICTIMS: usize = 8192;
-/// The sketch's seed. A capture can't answer to it, and the same capture must give the same output.
-const SEED: u64 = 0x5eed;
+mod victims;
+
+pub use victims::{SEED, Victims};
 
 /// Tracks the packets of a capture. Memory is bounded by [`Config::max_flows`].
 #[derive(Debug)]
@@ -80,8 +76,13 @@ impl Tracker {
     }
 
     /// The responders' totals.
-    pub fn victims(&self) -> impl Iterator<Item = (&VictimKey, &Victim)> {
-        self.host.victims.iter()
+    pub fn victims(&self) -> &Victims {
+        &self.host.victims
+    }
+
+    /// The responders' totals, to watch some of them more closely.
+    pub fn victims_mut(&mut self) -> &mut Victims {
+        &mut self.host.victims
     }
 }
 
@@ -104,8 +105,7 @@ struct Memory {
     evictions_ns: Vec<u64>,
     /// No handshake that is waited for began before.
     earliest_ns: u64,
-    /// In an order that is the same each time: it decides which of them gives way.
-    victims: HashMap<VictimKey, Victim, BuildHasherDefault<DefaultHasher>>,
+    victims: Victims,
     events: Vec<Event>,
 }
 
@@ -124,23 +124,9 @@ impl Memory {
             free: Vec::new(),
             evictions_ns: vec![0; slots / WAYS],
             earliest_ns: u64::MAX,
-            victims: HashMap::default(),
+            victims: Victims::default(),
             events: Vec::new(),
         }
-    }
-
-    /// A responder's totals. Only a SYN introduces one, as in the kernel: what answers no SYN is no victim.
-    fn victim(&mut self, key: VictimKey, tally: &Tally) -> Option<&mut Victim> {
-        if !matches!(tally, Tally::Syn { .. }) {
-            return self.victims.get_mut(&key);
-        }
-        if self.victims.len() >= MAX_VICTIMS && !self.victims.contains_key(&key) {
-            let quiet = self.victims.iter().take(8).min_by_key(|(_, victim)| victim.syn);
-            if let Some(quiet) = quiet.map(|(key, _)| *key) {
-                self.victims.remove(&quiet);
-            }
-        }
-        Some(self.victims.entry(key).or_insert(Victim::EMPTY))
     }
 }
 
@@ -259,19 +245,15 @@ impl Host for Memory {
         self.evictions_ns.get(line as usize).copied().unwrap_or(0)
     }
 
-    fn tally(&mut self, (addr, port): Responder, tally: Tally) {
-        let key = VictimKey { addr, port: u32::from(port), padding: 0 };
-        let Some(victim) = self.victim(key, &tally) else { return };
-        if let Tally::Syn { source, .. } = tally {
-            let (register, rank) = sketch_slot(hash_addr(source, SEED));
-            if let Some(known) = victim.sources.get_mut(register) {
-                *known = rank.max(*known);
-            }
-        }
-        tally.changes(|total| *total.of(victim) += 1);
+    fn watch_syn(&mut self, segment: &Segment, now_ns: u64) {
+        self.victims.watch_syn(segment, now_ns);
     }
 
-    fn may_report(&mut self, _responder: Option<Responder>, _now_ns: u64) -> bool {
+    fn tally(&mut self, responder: &VictimKey, tally: Tally, now_ns: u64) {
+        self.victims.tally(responder, tally, now_ns);
+    }
+
+    fn may_report(&mut self, _responder: Option<&VictimKey>, _now_ns: u64) -> bool {
         // A capture is told in full.
         true
     }

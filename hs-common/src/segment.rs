@@ -102,6 +102,8 @@ pub struct Segment {
     pub flags: TcpFlags,
     /// VLAN tags of the packet.
     pub vlan: VlanTags,
+    /// TTL (IPv4) or hop limit (IPv6).
+    pub ttl: u8,
     /// On a SYN: 1 if it carries a TCP Fast Open option (RFC 7413), with or without cookie.
     pub fast_open: u8,
     /// Code of the anomaly found in the header or the options, or 0.
@@ -121,6 +123,7 @@ impl Segment {
         window: 0,
         flags: TcpFlags(0),
         vlan: VlanTags::NONE,
+        ttl: 0,
         fast_open: 0,
         fault: 0,
     };

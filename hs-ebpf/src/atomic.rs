@@ -14,6 +14,20 @@ pub unsafe fn add(cell: *mut u64, value: u64) {
     unsafe { asm!("lock *(u64 *)({cell} + 0) += {value}", cell = in(reg) cell, value = in(reg) value) };
 }
 
+/// Adds, and returns what was there before.
+///
+/// # Safety
+/// `cell` is aligned map memory.
+#[inline(always)]
+pub unsafe fn fetch_add(cell: *mut u64, value: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: by the caller.
+    unsafe {
+        asm!("{value} = atomic_fetch_add((u64 *)({cell} + 0), {value})", cell = in(reg) cell, value = inout(reg) value);
+    }
+    value
+}
+
 /// Puts a value there.
 ///
 /// # Safety

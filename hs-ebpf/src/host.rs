@@ -5,9 +5,9 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Role};
 use hs_common::syn_cache::{FirstSyn, HashKey, Line, State, Word};
-use hs_common::track::{Host, Responder, Scratch, Versioned};
+use hs_common::track::{Host, Scratch, Versioned};
 use hs_common::victim::{TOTAL_BUDGET, Tally, VICTIM_BUDGET};
-use hs_common::{Config, Counter, Counters, Event, Slot};
+use hs_common::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
 use crate::maps::{self, CPUS, EVENTS, REPLAYING};
 use crate::verifier::{forget, hidden, masked, repeat};
@@ -16,6 +16,7 @@ use crate::{log, store, victims};
 /// The kernel under one program run.
 pub struct Kernel {
     cpu: *mut Cpu<Scratch>,
+    role: Role,
 }
 
 impl Kernel {
@@ -37,7 +38,7 @@ impl Kernel {
         // SAFETY: the memory is this CPU's, and of this role's runs only one is under way on it, see
         // `Role`. `Kernel` itself touches the other fields only.
         let scratch = unsafe { &mut (*cpu).scratch };
-        Some((Kernel { cpu }, scratch))
+        Some((Kernel { cpu, role }, scratch))
     }
 }
 
@@ -169,12 +170,20 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
-    fn tally(&mut self, responder: Responder, tally: Tally) {
-        victims::tally(responder, tally);
+    fn watch_syn(&mut self, segment: &Segment, now_ns: u64) {
+        victims::watch_syn(segment, now_ns);
     }
 
     #[inline(always)]
-    fn may_report(&mut self, responder: Option<Responder>, now_ns: u64) -> bool {
+    fn tally(&mut self, responder: &VictimKey, tally: Tally, now_ns: u64) {
+        match self.role {
+            Role::Packets => victims::tally(responder, tally, now_ns),
+            Role::Sweeps => victims::tally_from_sweep(responder, tally),
+        }
+    }
+
+    #[inline(always)]
+    fn may_report(&mut self, responder: Option<&VictimKey>, now_ns: u64) -> bool {
         if self.config().thin_events == 0 {
             return true;
         }

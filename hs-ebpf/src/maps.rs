@@ -1,13 +1,14 @@
 //! The maps and the read-only settings. Sizes given here are defaults; the loader sets the real ones.
 
 use aya_ebpf::Global;
-use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Replay, Role, SweepRun, Watch};
 use hs_common::syn_cache::{FirstSyn, HashKey, Line};
 use hs_common::track::{Scratch, Versioned};
-use hs_common::{Config, Event, Victim, VictimKey};
+use hs_common::victim::watch::{WATCHES, WatchHead, WatchIndex, Watched};
+use hs_common::{Config, Event, VictimSet};
 
 use crate::verifier::opaque;
 
@@ -47,9 +48,21 @@ pub static EVENTS: RingBuf<Event, 4_194_304> = RingBuf::new();
 #[btf_map]
 pub static CPUS: PerCpuArray<Cpu<Scratch>, { Role::COUNT }> = PerCpuArray::new();
 
-/// Totals of each responder, the possible victim.
+/// Totals of each responder, the possible victim: a table for each CPU, of `Layout::total` sets.
 #[btf_map]
-pub static VICTIMS: LruHashMap<VictimKey, Victim, 8192> = LruHashMap::new();
+pub static VICTIMS: Array<VictimSet, 1281> = Array::new();
+
+/// Where the watch over a destination is found.
+#[btf_map]
+pub static WATCH_INDEX: Array<WatchIndex, 1> = Array::new();
+
+/// What is watched; written by user space.
+#[btf_map]
+pub static WATCH_HEADS: Array<WatchHead, WATCHES> = Array::new();
+
+/// What was seen of it.
+#[btf_map]
+pub static WATCHED: Array<Watched, WATCHES> = Array::new();
 
 /// What user space tells about the packet that it replays.
 #[btf_map]
@@ -63,7 +76,7 @@ static CONFIG: Config = Config::DEFAULT;
 #[unsafe(no_mangle)]
 pub static REPLAYING: Global<u8> = Global::new(0);
 
-/// Key of the hash of the sketch of sources: random for each run.
+/// Key of the hashes of destinations and sources: random for each run.
 #[unsafe(no_mangle)]
 pub static SEED: Global<u64> = Global::new(0);
 
@@ -76,6 +89,10 @@ static HASH_KEY: HashKey = HashKey::FIXED;
 pub fn hash_key() -> &'static HashKey {
     opaque(&HASH_KEY)
 }
+
+/// Sets of the ports in each CPU's table of responders: a power of two.
+#[unsafe(no_mangle)]
+pub static VICTIM_SETS: Global<u32> = Global::new(1024);
 
 /// The settings. The compiler must not take the defaults above for constants: the loader overwrites
 /// them, and the verifier then knows the real ones.

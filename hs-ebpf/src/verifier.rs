@@ -73,6 +73,47 @@ pub fn opaque<T>(value: &'static T) -> &'static T {
     unsafe { &*pointer }
 }
 
+/// The smaller of two numbers below 2^63, without a branch.
+#[inline(always)]
+pub fn least(a: u64, b: u64) -> u64 {
+    let mut least = a;
+    // SAFETY: pure arithmetic. The difference is negative if `a` is smaller: then its sign is all ones.
+    unsafe {
+        asm!(
+            "{sign} = {least}",
+            "{sign} -= {b}",
+            "{sign} s>>= 63",
+            "{least} ^= {b}",
+            "{least} &= {sign}",
+            "{least} ^= {b}",
+            least = inout(reg) least,
+            b = in(reg) b,
+            sign = out(reg) _,
+            options(pure, nomem)
+        );
+    }
+    least
+}
+
+/// 0 for 0, else 1, without a branch.
+#[inline(always)]
+pub fn unless_zero(value: u64) -> u64 {
+    let mut flag = value;
+    // SAFETY: pure arithmetic. Of a number and its negative one is negative, unless it is 0.
+    unsafe {
+        asm!(
+            "{negative} = {flag}",
+            "{negative} = -{negative}",
+            "{flag} |= {negative}",
+            "{flag} >>= 63",
+            flag = inout(reg) flag,
+            negative = out(reg) _,
+            options(pure, nomem)
+        );
+    }
+    flag
+}
+
 /// Calls `step` until it returns `false`, at most `times` times, through `bpf_loop` (Linux 5.17): the
 /// verifier looks at the body until it learns nothing new, and not once for each round.
 #[inline(always)]

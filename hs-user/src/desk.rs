@@ -1,39 +1,47 @@
 //! Where events, alerts and totals come together on their way out, live or from a capture.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
 
 use hs_common::event::KIND_HANDSHAKE;
-use hs_common::{Counters, Event, Outcome, Victim};
+use hs_common::{Counters, Event, Outcome};
 
-use crate::detect::{Alert, Detector, Phase, Settings, VictimSample, estimate_sources};
+use crate::detect::{Alert, Detector, Phase, Settings};
+use crate::host::Host;
 use crate::report::{Origin, Reporter};
+use crate::responders::Responders;
 
 /// How often the detector looks at the responders' totals, in nanoseconds of the events' clock.
-pub const OBSERVE_EVERY_NS: u64 = 250_000_000;
+pub const OBSERVE_EVERY_NS: u64 = 125_000_000;
 
 /// Reports what it is handed, and watches for floods.
 pub struct Desk<W: Write> {
     reporter: Reporter<W>,
     detector: Detector,
-    samples: Vec<VictimSample>,
     alerts: Vec<Alert>,
     floods: u64,
+    /// The host that this runs on, when live.
+    host: Option<Host>,
     /// What to add to the events' clock for nanoseconds since 1970; wraps.
     pub unix_offset_ns: u64,
 }
 
 impl<W: Write> Desk<W> {
     /// A desk that has seen nothing.
-    pub fn new(reporter: Reporter<W>) -> Desk<W> {
+    pub fn new(reporter: Reporter<W>, detection: Settings) -> Desk<W> {
         Desk {
             reporter,
-            detector: Detector::new(Settings::default()),
-            samples: Vec::new(),
+            detector: Detector::new(detection),
             alerts: Vec::new(),
             floods: 0,
+            host: None,
             unix_offset_ns: 0,
         }
+    }
+
+    /// Alerts about this host carry its own word.
+    pub fn with_host(mut self) -> Desk<W> {
+        self.host = Some(Host::default());
+        self
     }
 
     /// An event from the engine.
@@ -41,35 +49,33 @@ impl<W: Write> Desk<W> {
     /// # Errors
     /// Those of the sink.
     pub fn event(&mut self, event: &Event, origin: &Origin) -> io::Result<()> {
-        if event.kind == KIND_HANDSHAKE && event.outcome() != Some(Outcome::Completed) {
-            let victim = SocketAddr::new(event.dst.into(), event.dst_port);
-            self.detector.note_source(victim, IpAddr::from(event.src));
+        if event.kind == KIND_HANDSHAKE && event.outcome() == Some(Outcome::Completed) {
+            self.detector.completed((event.dst, event.dst_port), event.src);
         }
         self.reporter.event(event, self.unix(event.time_ns), origin)
-    }
-
-    /// The totals of one responder; [`Desk::observe`] judges all that were handed in since the last time.
-    pub fn victim(&mut self, address: SocketAddr, victim: &Victim) {
-        self.samples.push(VictimSample {
-            victim: address,
-            syn: victim.syn,
-            begun: victim.begun,
-            synack: victim.synack,
-            completed: victim.completed,
-            refused: victim.refused,
-            aborted: victim.aborted,
-            expired: victim.expired,
-            sources_estimate: estimate_sources(&victim.sources),
-        });
     }
 
     /// Judges the responders' totals, and reports alerts.
     ///
     /// # Errors
-    /// Those of the sink.
-    pub fn observe(&mut self, now_ns: u64, origin: &Origin) -> io::Result<()> {
-        self.detector.observe(now_ns, self.samples.drain(..), &mut self.alerts);
-        self.report_alerts(origin)
+    /// The totals can't be read, or those of the sink.
+    pub fn observe(
+        &mut self,
+        now_ns: u64,
+        responders: &mut dyn Responders,
+        origin: &Origin,
+    ) -> anyhow::Result<()> {
+        self.detector.observe(now_ns, responders, &mut self.alerts)?;
+        if let Some(host) = &mut self.host {
+            self.alerts.iter_mut().for_each(|alert| host.comment(alert));
+            host.observe(now_ns);
+        }
+        Ok(self.report_alerts(origin)?)
+    }
+
+    /// Other settings for the detector from now on.
+    pub fn set_detection(&mut self, settings: Settings) {
+        self.detector.set_settings(settings);
     }
 
     /// Whether no responder is being watched for a flood, so that time may pass unobserved.
@@ -81,8 +87,11 @@ impl<W: Write> Desk<W> {
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn end_alerts(&mut self, now_ns: u64, origin: &Origin) -> io::Result<()> {
-        self.detector.finish(now_ns, &mut self.alerts);
+    pub fn end_alerts(&mut self, origin: &Origin) -> io::Result<()> {
+        self.detector.finish(&mut self.alerts);
+        if let Some(host) = &mut self.host {
+            self.alerts.iter_mut().for_each(|alert| host.comment(alert));
+        }
         self.report_alerts(origin)
     }
 

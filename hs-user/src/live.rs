@@ -11,7 +11,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 
-use crate::cli::{LiveSettings, Verbosity};
+use crate::cli::{self, LiveSettings, Verbosity};
 use crate::clock;
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
 use crate::kernel::{Attachment, Interface, Kernel, Options};
@@ -78,7 +78,7 @@ impl<W: Write> Watch<W> {
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
         let events = events.context("can't wait for the ring buffer")?;
         let names = interfaces.iter().map(|interface| (interface.index, interface.name.clone())).collect();
-        let mut desk = Desk::new(reporter);
+        let mut desk = Desk::new(reporter, settings.common.detection.clone()).with_host();
         desk.unix_offset_ns = clock::unix_offset_ns();
         let present = interfaces.to_vec();
         let (told_one_sided, next_sweep_ns) = (false, 0);
@@ -90,6 +90,7 @@ impl<W: Write> Watch<W> {
         let mut sweep = ticks(SWEEP_EVERY);
         let mut observe = ticks(Duration::from_nanos(OBSERVE_EVERY_NS));
         let mut stats = settings.stats_interval.map(ticks);
+        let mut hangup = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 () = stop.wait() => break,
@@ -107,6 +108,7 @@ impl<W: Write> Watch<W> {
                     self.observe()?;
                     self.tell_if_gone();
                 }
+                _ = hangup.recv() => self.reload(settings),
                 () = tick(&mut stats) => self.tell_totals(false)?,
             }
             self.desk.flush()?;
@@ -135,11 +137,32 @@ impl<W: Write> Watch<W> {
 
     fn observe(&mut self) -> Result<()> {
         self.desk.unix_offset_ns = clock::unix_offset_ns();
-        let desk = &mut self.desk;
-        self.kernel.for_each_victim(|address, victim| desk.victim(address, victim))?;
         let name = sole(&self.names).unwrap_or("");
-        self.desk.observe(clock::monotonic_ns(), &Origin::Interface(name))?;
+        self.desk.observe(clock::monotonic_ns(), &mut self.kernel, &Origin::Interface(name))?;
         self.tell_if_one_sided()
+    }
+
+    /// Reads the configuration file again, for what it says of detection. A broken file changes nothing.
+    fn reload(&mut self, settings: &LiveSettings) {
+        let Some(path) = &settings.config else {
+            return eprintln!("hs-mon: SIGHUP: there is no configuration file to read again (--config)");
+        };
+        match cli::reload(path, |path| std::fs::read_to_string(path)) {
+            Ok(detection) => {
+                self.desk.set_detection(detection);
+                eprintln!(
+                    "hs-mon: {}: [detection] read again; other options hold from the next start",
+                    path.display()
+                );
+            }
+            Err(error) => {
+                let why = error.to_string();
+                eprintln!(
+                    "hs-mon: {}; the old configuration stays",
+                    why.trim().trim_start_matches("error: ")
+                );
+            }
+        }
     }
 
     /// Where only one direction is seen, the user must know, once.
@@ -192,7 +215,7 @@ impl<W: Write> Watch<W> {
         self.drain()?;
         self.observe()?;
         let name = sole(&self.names).unwrap_or("").to_owned();
-        self.desk.end_alerts(clock::monotonic_ns(), &Origin::Interface(&name))?;
+        self.desk.end_alerts(&Origin::Interface(&name))?;
         self.tell_totals(true)?;
         self.desk.flush()?;
         Ok(())

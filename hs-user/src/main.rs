@@ -36,6 +36,7 @@ fn run(command: Command) -> Result<()> {
             replay::run(&settings, reporter(&settings.common).show_origin(several))?;
         }
         Command::Explain(anomaly) => cli::explain(anomaly, &mut out)?,
+        Command::CheckConfig(path, detection) => cli::describe_config(&path, &detection, &mut out)?,
         Command::Completions(shell) => cli::completions(shell, &mut out)?,
         Command::Man => cli::man(&mut out)?,
     }

@@ -9,6 +9,7 @@ mod captures;
 mod cargo;
 mod demo;
 mod deny;
+mod detect_eval;
 mod fuzz;
 mod install;
 mod kernel_tests;
@@ -83,6 +84,8 @@ enum Task {
     },
     /// Measure what hs-mon costs, beside programs that do less; needs root.
     Bench(bench::Options),
+    /// Evaluate the detector on scenarios in simulated time, over 20 seeds, beside other detectors.
+    DetectEval,
     /// Show hs-mon at work in a laboratory on this machine: honest clients, broken ones, and a SYN flood.
     Demo(demo::Args),
 }
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::command(&options),
         Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
         Task::Bench(options) => bench::command(&options).map(|()| ExitCode::SUCCESS),
+        Task::DetectEval => detect_eval::command().map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::command(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

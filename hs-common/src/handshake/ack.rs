@@ -32,6 +32,7 @@ fn before_synack(flow: &mut Flow, segment: &Segment, transition: &mut Transition
     if within(segment.seq, first, u32::from(flow.syn_payload)) && !flow.has(note::EARLY_ACK) {
         flow.notes |= note::EARLY_ACK;
         flow.early_ack = segment.ack;
+        transition.early_acked = true;
         transition.changed = true;
     }
     if too_early {

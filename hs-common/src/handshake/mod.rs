@@ -37,6 +37,8 @@ pub struct Transition {
     pub changed: bool,
     /// A handshake began.
     pub begun: bool,
+    /// The initiator acknowledged a SYN-ACK that was not seen here, for the first time.
+    pub early_acked: bool,
     /// The outcome belongs to the handshake that was there before: a new SYN superseded it.
     pub superseded: bool,
     /// Code of the [`Outcome`] of a handshake that ended, or 0.
@@ -62,6 +64,7 @@ impl Transition {
     pub const EMPTY: Transition = Transition {
         changed: false,
         begun: false,
+        early_acked: false,
         superseded: false,
         outcome: 0,
         reason: 0,

@@ -54,6 +54,7 @@ fn v4<P: Packet>(packet: &P, offset: usize) -> Result<Transport, Unparsed> {
     let transport = Transport {
         src: Addr::from_v4_word(ip.ne32(12)),
         dst: Addr::from_v4_word(ip.ne32(16)),
+        ttl: ip.u8(8),
         offset: offset + header_length,
         length,
     };
@@ -75,6 +76,7 @@ fn v6<P: Packet>(packet: &P, offset: usize) -> Result<Transport, Unparsed> {
     let transport = Transport {
         src: Addr::from_v6_words(ip.ne64(8), ip.ne64(16)),
         dst: Addr::from_v6_words(ip.ne64(24), ip.ne64(32)),
+        ttl: ip.u8(7),
         offset: offset + 40,
         length,
     };

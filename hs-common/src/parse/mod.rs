@@ -30,6 +30,7 @@ pub fn parse<P: Packet>(
     let mut transport = ip::parse(packet, &network)?;
     transport.offset = packet.settle(transport.offset);
     segment.vlan = network.vlan;
+    segment.ttl = transport.ttl;
     tcp::parse(packet, &transport, segment)
 }
 
@@ -46,6 +47,8 @@ struct Network {
 struct Transport {
     src: Addr,
     dst: Addr,
+    /// TTL or hop limit.
+    ttl: u8,
     offset: usize,
     /// Bytes of TCP header and payload that IP promises; of a fragmented packet, in this fragment.
     length: usize,

@@ -44,11 +44,12 @@ pub(super) fn parse<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment
 /// IP says that there are fewer than 20 bytes. What there is of the ports names the flow.
 #[inline(always)]
 fn truncated<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment) -> Result<(), Unparsed> {
-    let vlan = segment.vlan;
+    let (vlan, ttl) = (segment.vlan, segment.ttl);
     *segment = Segment::EMPTY;
     segment.src = at.src;
     segment.dst = at.dst;
     segment.vlan = vlan;
+    segment.ttl = ttl;
     segment.fault = Anomaly::TruncatedHeader.code();
     if at.length >= 4 {
         let tcp = packet.header::<4>(at.offset).ok_or(Unparsed::IpTruncated)?;

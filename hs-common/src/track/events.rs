@@ -6,7 +6,7 @@ use crate::flow::{Flow, FlowKey};
 use crate::handshake::{self, Expiry, Transition};
 use crate::syn_cache::Word;
 use crate::victim::Tally;
-use crate::{Counter, Event, Outcome, Reason, Slot};
+use crate::{Counter, Event, Outcome, Reason, Slot, VictimKey};
 
 /// The event of a handshake that ended.
 ///
@@ -66,15 +66,16 @@ fn anomaly_event(scratch: &mut Scratch) {
 #[inline(never)]
 pub(super) fn end<H: Host>(host: &mut H, scratch: &mut Scratch, now_ns: u64) {
     let Some(outcome) = Outcome::from_code(scratch.transition.outcome) else { return };
-    let responder = (scratch.event.dst, scratch.event.dst_port);
+    scratch.responder = VictimKey::port(scratch.event.dst, scratch.event.dst_port);
     host.count_at(Slot::outcome(outcome), 1);
     if let Some(before) = Outcome::from_code(scratch.transition.late_from) {
         host.count_at(Slot::outcome(before), -1);
         host.count(Counter::CompletedLate);
     }
-    host.tally(responder, Tally::Ended(outcome));
+    scratch.tally = scratch.tally.with(Tally::ended(outcome));
     // A completed handshake is never thinned: real clients stay visible in a flood.
-    let within_budget = matches!(outcome, Outcome::Completed) || host.may_report(Some(responder), now_ns);
+    let within_budget =
+        matches!(outcome, Outcome::Completed) || host.may_report(Some(&scratch.responder), now_ns);
     deliver(host, scratch, within_budget);
 }
 

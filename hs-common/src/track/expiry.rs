@@ -1,11 +1,12 @@
 //! The end of a handshake by time, by lack of room, or because the watch ends.
 
 use super::events::{count_evicted, deliver, end, expire_first_syn, handshake_event};
-use super::{Host, Scratch, slots};
+use super::{Host, Scratch, settle_tally, slots};
 use crate::Counter;
 use crate::config::LINGER_NS;
 use crate::handshake::{self, Expiry, Transition};
 use crate::syn_cache::{State, WAYS};
+use crate::victim::Tally;
 
 /// Lines that one step of a sweep looks through at the most: bounds how long it can take.
 const LINES_AT_ONCE: u32 = 4096;
@@ -84,6 +85,7 @@ fn end_found<H: Host>(host: &mut H, scratch: &mut Scratch, slot: u32, all: bool,
     scratch.leaving.slot = slot;
     scratch.leaving.word = word;
     scratch.seen.now_ns = now_ns;
+    scratch.tally = Tally::NOTHING;
     if word.is(State::Fresh) {
         lapse(host, scratch, line, all);
     } else if word.is(State::Pending) && host.read_first_syn(slot, &mut scratch.leaving.first) {
@@ -93,6 +95,7 @@ fn end_found<H: Host>(host: &mut H, scratch: &mut Scratch, slot: u32, all: bool,
         if let Some(entry) = host.find(&scratch.leaving.key, slot) {
             slots::settle(host, scratch, line, entry);
         }
+        settle_tally(host, scratch);
     }
 }
 
@@ -118,8 +121,8 @@ fn is_due<H: Host>(host: &H, begun_ns: u64, now_ns: u64) -> bool {
     begun_ns.saturating_add(host.config().half_open_ns) <= now_ns
 }
 
-/// The flow whose slot was taken.
-#[inline(never)]
+/// The flow whose slot was taken. Its end is none of its responder's doing, and goes into no total of it.
+#[inline(always)]
 pub(super) fn give_way<H: Host>(host: &mut H, scratch: &mut Scratch) {
     let word = scratch.leaving.word;
     if word.is_first_syn() {

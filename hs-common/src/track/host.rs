@@ -1,10 +1,10 @@
 //! What the tracker stands on: the kernel's maps, clock and ring buffer, or the memory of `replay`.
 
-use super::{Responder, Versioned};
+use super::Versioned;
 use crate::flow::FlowKey;
 use crate::syn_cache::{FirstSyn, HashKey, State, Word};
 use crate::victim::Tally;
-use crate::{Config, Counter, Event, Slot};
+use crate::{Config, Counter, Event, Segment, Slot, VictimKey};
 
 /// What the tracker stands on. `#[inline(always)]` in the kernel.
 pub trait Host {
@@ -77,11 +77,14 @@ pub trait Host {
     /// When a flow of this line was last forgotten before its time; 0 if never.
     fn last_eviction_ns(&self, line: u32) -> u64;
 
+    /// Shows a SYN that began a handshake to whoever watches its responder.
+    fn watch_syn(&mut self, segment: &Segment, now_ns: u64);
+
     /// Adds to a responder's totals.
-    fn tally(&mut self, responder: Responder, tally: Tally);
+    fn tally(&mut self, responder: &VictimKey, tally: Tally, now_ns: u64);
 
     /// Whether one more event about this responder, or about none, is within the budget.
-    fn may_report(&mut self, responder: Option<Responder>, now_ns: u64) -> bool;
+    fn may_report(&mut self, responder: Option<&VictimKey>, now_ns: u64) -> bool;
 
     /// Hands an event on. `false` if there is no room for it.
     fn emit(&mut self, event: &Event) -> bool;

@@ -22,14 +22,11 @@ use crate::flow::{Direction, Flow, FlowKey, Hook};
 use crate::handshake::{self, Sighting, Transition};
 use crate::rules::{self, Verdict};
 use crate::syn_cache::{FirstSyn, Spot, State, Word};
-use crate::victim::Tally;
-use crate::{Addr, Anomaly, Counter, Event, Segment, Slot, TcpFlags, Unparsed};
+use crate::victim::{Tally, Total};
+use crate::{Anomaly, Counter, Event, Segment, Slot, TcpFlags, Unparsed, VictimKey};
 
 /// How often a segment is tried again when another CPU changes its flow in between.
 const ATTEMPTS: u32 = 3;
-
-/// A responder: address and port.
-pub type Responder = (Addr, u16);
 
 /// Where a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +80,10 @@ pub struct Scratch {
     after: Versioned,
     /// The flow that gives way to a new one, or whose time has come.
     leaving: Leaving,
+    /// Whose totals change.
+    responder: VictimKey,
+    /// And which.
+    tally: Tally,
     /// The event in the making.
     event: Event,
 }
@@ -118,6 +119,8 @@ impl Scratch {
         before: Versioned::EMPTY,
         after: Versioned::EMPTY,
         leaving: Leaving { key: FlowKey::EMPTY, slot: 0, told: 0, word: Word::EMPTY, first: FirstSyn::EMPTY },
+        responder: VictimKey::FREE,
+        tally: Tally::NOTHING,
         event: Event::EMPTY,
     };
 }
@@ -206,16 +209,18 @@ enum Advance {
 #[inline(never)]
 fn follow<H: Host>(host: &mut H, scratch: &mut Scratch) {
     scratch.leaving.word = Word::EMPTY;
+    scratch.tally = Tally::NOTHING;
     H::repeat(ATTEMPTS, || {
         scratch.advance = attempt(host, scratch);
         scratch.advance == Advance::Contended
     });
     match scratch.advance {
         Advance::Idle => return,
-        Advance::Stranger => return stranger(host, scratch),
+        Advance::Stranger => stranger(host, scratch),
         Advance::Changed => apply(host, scratch),
         Advance::Contended => host.count(Counter::FlowsContended),
     }
+    settle_tally(host, scratch);
     if scratch.leaving.word != Word::EMPTY {
         expiry::give_way(host, scratch);
     }
@@ -332,6 +337,9 @@ fn stranger<H: Host>(host: &mut H, scratch: &mut Scratch) {
     } else if may_have_missed_a_syn(host, scratch.spot.line, seen) {
         return host.count(Counter::SynackUnmatched);
     } else {
+        // Backscatter comes to ports without a meaning.
+        scratch.responder = VictimKey::address(segment.dst);
+        scratch.tally = Tally::of(Total::Unsolicited);
         Anomaly::SynackUnsolicited.code()
     };
     scratch.transition = Transition { anomaly, ..Transition::EMPTY };
@@ -366,17 +374,30 @@ fn apply<H: Host>(host: &mut H, scratch: &mut Scratch) {
     }
 }
 
-/// Adds a SYN or SYN-ACK to its responder's totals.
-#[inline(never)]
+/// Notes what a segment means to its responder's totals.
+#[inline(always)]
 fn tally_segment<H: Host>(host: &mut H, scratch: &mut Scratch) {
-    let segment = &scratch.segment;
-    if scratch.transition.begun {
+    let (segment, begun) = (&scratch.segment, scratch.transition.begun);
+    if begun {
         host.count(Counter::Begun);
+        host.watch_syn(segment, scratch.seen.now_ns);
     }
     if segment.flags.is_syn() {
-        let tally = Tally::Syn { source: segment.src, begun: scratch.transition.begun };
-        host.tally((segment.dst, segment.dst_port), tally);
+        scratch.responder = VictimKey::port(segment.dst, segment.dst_port);
+        scratch.tally = Tally::syn(begun);
     } else if segment.flags.is_synack() {
-        host.tally((segment.src, segment.src_port), Tally::Synack);
+        scratch.responder = VictimKey::port(segment.src, segment.src_port);
+        scratch.tally = Tally::of(Total::Synack);
+    } else if scratch.transition.early_acked {
+        scratch.responder = VictimKey::port(segment.dst, segment.dst_port);
+        scratch.tally = Tally::of(Total::Acked);
+    }
+}
+
+/// Adds to the responder's totals what was noted for them.
+#[inline(always)]
+fn settle_tally<H: Host>(host: &mut H, scratch: &mut Scratch) {
+    if !scratch.tally.is_empty() {
+        host.tally(&scratch.responder, scratch.tally, scratch.seen.now_ns);
     }
 }

@@ -64,6 +64,8 @@ pub enum Subcommand {
         #[arg(value_parser = parse_anomaly)]
         anomaly: Option<Anomaly>,
     },
+    /// Check the configuration file that --config names, and say what it sets
+    CheckConfig(CheckConfigCommand),
     /// Write completions for a shell to standard output
     Completions {
         /// The shell
@@ -78,6 +80,7 @@ impl Subcommand {
         match self {
             Subcommand::Replay(_) => "replay",
             Subcommand::Explain { .. } => "explain",
+            Subcommand::CheckConfig(_) => "check-config",
             Subcommand::Completions { .. } => "completions",
             Subcommand::Man => "man",
         }
@@ -90,6 +93,13 @@ pub struct ReplayCommand {
     pub own: ReplayArgs,
     #[command(flatten)]
     pub shared: SharedArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckConfigCommand {
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Options of both ways of running.

@@ -10,6 +10,11 @@ use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
 use super::args::{LiveArgs, ReplayOptions, SharedArgs};
+use super::detection;
+use crate::detect::Settings as Detection;
+
+/// The table that is about detection.
+const DETECTION: &str = "detection";
 
 /// What a file may hold. Options of the other way of running are accepted and ignored, so that one
 /// file serves both.
@@ -22,6 +27,9 @@ pub struct FileOptions {
     pub shared: SharedArgs,
     #[command(flatten)]
     pub replay: ReplayOptions,
+    /// No option of the command line: `[detection]`.
+    #[arg(skip)]
+    pub detection: Detection,
 }
 
 impl FileOptions {
@@ -39,12 +47,14 @@ impl FileOptions {
     }
 
     fn from_toml(text: &str) -> Result<FileOptions, String> {
-        let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        let detection = table.remove(DETECTION).map(detection::settings).transpose()?.unwrap_or_default();
         let mut args = Vec::new();
         for (key, value) in &table {
             add_argument(&mut args, key, value)?;
         }
-        FileOptions::try_parse_from(args).map_err(|error| first_line(&error))
+        let options = FileOptions::try_parse_from(args).map_err(|error| first_line(&error))?;
+        Ok(FileOptions { detection, ..options })
     }
 }
 
@@ -77,7 +87,7 @@ fn add_argument(args: &mut Vec<String>, key: &str, value: &Value) -> Result<(), 
 fn known_keys() -> Vec<String> {
     let command = FileOptions::command();
     let names = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned));
-    names.filter(|name| name != "config").collect()
+    names.filter(|name| name != "config").chain([DETECTION.to_owned()]).collect()
 }
 
 /// clap's own message without its `error: ` and its advice on flags, which a file has none of.

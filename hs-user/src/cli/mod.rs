@@ -4,6 +4,7 @@
 //! passes the arguments, and a function that reads the configuration file.
 
 mod args;
+mod detection;
 mod explain;
 mod file;
 mod settings;
@@ -11,7 +12,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -22,11 +23,12 @@ pub use clap_complete::Shell;
 pub use explain::{anomalies_markdown, explain};
 pub use settings::{LiveSettings, ReplaySettings, Settings, Verbosity};
 
+use crate::detect::Settings as Detection;
 use args::{Cli, NAME, Subcommand};
 use file::FileOptions;
 
 /// What the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Watch interfaces.
     Live(LiveSettings),
@@ -34,6 +36,8 @@ pub enum Command {
     Replay(ReplaySettings),
     /// Explain one anomaly, or list all: [`explain`].
     Explain(Option<Anomaly>),
+    /// A configuration file was found to be right: [`describe_config`].
+    CheckConfig(PathBuf, Box<Detection>),
     /// Write completions for a shell: [`completions`].
     Completions(Shell),
     /// Write the manual page: [`man`].
@@ -73,9 +77,49 @@ fn resolve(cli: Cli, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<C
             settings::replay(replay.own, shared, file).map(Command::Replay)
         }
         Some(Subcommand::Explain { anomaly }) => Ok(Command::Explain(anomaly)),
+        Some(Subcommand::CheckConfig(check)) => {
+            let Some(path) = check.config.or(shared.config) else {
+                let message =
+                    "which file? name it with --config, such as `hs-mon check-config --config FILE`";
+                return Err(clap::Error::raw(ErrorKind::MissingRequiredArgument, message));
+            };
+            let file = FileOptions::load(Some(&path), read)?;
+            let detection = Box::new(file.detection.clone());
+            // What only shows when the options meet the defaults.
+            settings::replay_of(file)?;
+            Ok(Command::CheckConfig(path, detection))
+        }
         Some(Subcommand::Completions { shell }) => Ok(Command::Completions(shell)),
         Some(Subcommand::Man) => Ok(Command::Man),
     }
+}
+
+/// What a configuration file says of detection now: it is read again on SIGHUP.
+///
+/// # Errors
+/// The file can't be read, or something in it is wrong.
+pub fn reload(path: &Path, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<Detection, clap::Error> {
+    let file = FileOptions::load(Some(path), read)?;
+    let detection = file.detection.clone();
+    settings::replay_of(file)?;
+    Ok(detection)
+}
+
+/// Says what a configuration file sets of detection.
+///
+/// # Errors
+/// Those of `out`.
+pub fn describe_config(path: &Path, detection: &Detection, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}: right", path.display())?;
+    writeln!(
+        out,
+        "a flood is {} unanswered handshakes beyond {}/s, or {} beyond {}/s, more than usual; {} exceptions",
+        detection.burst,
+        detection.floor,
+        detection.backlog,
+        detection.slow_floor,
+        detection.exceptions.len()
+    )
 }
 
 /// Writes the completions for a shell.

@@ -9,10 +9,11 @@ use hs_common::config::MAX_PORTS;
 
 use super::args::{Engine, LiveArgs, Mode, ReplayArgs, SharedArgs};
 use super::file::FileOptions;
+use crate::detect::Settings as Detection;
 use crate::report::{Filter, Format};
 
 /// The settings of both ways of running.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// How events are written.
     pub format: Format,
@@ -22,6 +23,8 @@ pub struct Settings {
     pub engine: Config,
     /// How much goes to standard error.
     pub verbosity: Verbosity,
+    /// What is a flood.
+    pub detection: Detection,
 }
 
 /// How much goes to standard error.
@@ -39,7 +42,7 @@ pub enum Verbosity {
 }
 
 /// Watching interfaces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveSettings {
     /// Of both ways of running.
     pub common: Settings,
@@ -51,10 +54,12 @@ pub struct LiveSettings {
     pub duration: Option<Duration>,
     /// How often totals are written; otherwise at the end only.
     pub stats_interval: Option<Duration>,
+    /// The configuration file, to be read again on SIGHUP.
+    pub config: Option<PathBuf>,
 }
 
 /// Reading captures.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReplaySettings {
     /// Of both ways of running.
     pub common: Settings,
@@ -67,7 +72,8 @@ pub struct ReplaySettings {
 /// Resolves the settings of watching interfaces.
 pub fn live(live: LiveArgs, shared: SharedArgs, file: FileOptions) -> Result<LiveSettings, clap::Error> {
     let live = live.or(file.live);
-    let mut common = common(shared.or(file.shared))?;
+    let config = shared.config.clone();
+    let mut common = common(shared.or(file.shared), file.detection)?;
     common.engine.max_flows = live.max_flows.unwrap_or(Config::DEFAULT.max_flows);
     let interfaces = without_repetitions(live.iface);
     if interfaces.is_empty() {
@@ -80,6 +86,7 @@ pub fn live(live: LiveArgs, shared: SharedArgs, file: FileOptions) -> Result<Liv
         mode: live.mode.unwrap_or_default(),
         duration: live.duration,
         stats_interval: live.stats_interval,
+        config,
     })
 }
 
@@ -94,13 +101,18 @@ pub fn replay(
         return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
     }
     Ok(ReplaySettings {
-        common: common(shared.or(file.shared))?,
+        common: common(shared.or(file.shared), file.detection)?,
         files: replay.files,
         engine: replay.options.engine.or(file.replay.engine).unwrap_or_default(),
     })
 }
 
-fn common(shared: SharedArgs) -> Result<Settings, clap::Error> {
+/// Resolves what a file holds alone, for its errors.
+pub fn replay_of(file: FileOptions) -> Result<(), clap::Error> {
+    common(file.shared, file.detection).map(|_| ())
+}
+
+fn common(shared: SharedArgs, detection: Detection) -> Result<Settings, clap::Error> {
     Ok(Settings {
         format: shared.format.unwrap_or_default(),
         filter: Filter::only(shared.only.iter().copied()),
@@ -111,6 +123,7 @@ fn common(shared: SharedArgs) -> Result<Settings, clap::Error> {
             (false, _) => Verbosity::Debug,
         },
         engine: engine(shared)?,
+        detection,
     })
 }
 

@@ -47,6 +47,7 @@ fn without_options_the_defaults_hold() {
         filter: Filter::ALL,
         engine: Config::DEFAULT,
         verbosity: Verbosity::Normal,
+        detection: Detection::default(),
     };
     assert_eq!(settings.common, common);
     let settings = replay("", "replay a.pcap");
@@ -116,6 +117,31 @@ fn flags_win_over_the_file_and_the_file_over_the_defaults() {
 
     assert_eq!(replay(file, "replay --config x a").engine, Engine::Kernel);
     assert_eq!(replay(file, "--config x replay a --engine native").engine, Engine::Native);
+}
+
+#[test]
+fn the_file_says_what_a_flood_is_and_may_say_it_again() {
+    let file = "[detection]\nsensitivity = 'low'\n[[detection.except]]\nports = [22]\nignore = true";
+    let detection = live(file, "--iface eth0 --config x").common.detection;
+    assert!(detection.burst > Detection::default().burst);
+    assert_eq!(replay(file, "replay --config x a").common.detection, detection);
+    assert_eq!(reload(Path::new("x"), |_| Ok(file.to_owned())).unwrap(), detection);
+    let error = reload(Path::new("x.toml"), |_| Ok("[detection]\nfloor = 'a'".to_owned())).unwrap_err();
+    assert!(error.to_string().contains("configuration file x.toml: detection: "), "{error}");
+
+    for args in ["check-config --config x", "--config x check-config"] {
+        match parsed_with(file, args).unwrap() {
+            Command::CheckConfig(path, found) => {
+                assert_eq!((path.as_path(), *found), (Path::new("x"), detection.clone()))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let error = parsed("check-config").unwrap_err();
+    assert!(error.exit_code() == 2 && error.to_string().contains("which file?"), "{error}");
+    let mut out = Vec::new();
+    describe_config(Path::new("x.toml"), &detection, &mut out).unwrap();
+    assert!(String::from_utf8(out).unwrap().starts_with("x.toml: right\n"));
 }
 
 #[test]

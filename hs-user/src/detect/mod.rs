@@ -1,151 +1,95 @@
-//! Decides what is a SYN flood: pure, the clock is an argument.
+//! Decides what is a SYN flood, a scan, or backscatter. The clock is an argument.
 //!
-//! A victim is a responder (address and port). What speaks for a flood are handshakes that stay
-//! unanswered: begun, and after a time of grace neither completed nor refused. A flash crowd
-//! completes, and a dead service refuses, so neither raises an alarm (module `window` has the rule). An
-//! alarm starts when [`Settings::floor`] of them a second are reached and fewer than half of the
-//! handshakes complete; it ends after [`Settings::quiet_ns`] below half the floor.
-//!
-//! Seen from one side only (no SYN-ACK, no ACK), every handshake looks unanswered. The caller must
-//! leave such traffic out.
+//! ```text
+//!   tables of all CPUs → ledger → steps of each target → series → verdict → alarm → alert
+//!                                                watches ──────────────────────┘
+//! ```
+//! A target is a port, an address or a prefix. What speaks for a flood are handshakes that stay unanswered
+//! (module `series` has the rule); docs/detection.md tells why, and how well it does.
 
 mod alarm;
+mod alert;
+mod kind;
+mod ledger;
+mod series;
+mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod window;
+mod watches;
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use anyhow::Result;
+use hs_common::Addr;
 use hs_common::config::NS_PER_SEC;
+use hs_common::victim::{VictimKey, scope};
 
-pub use alarm::{Alert, Kind, Phase};
-pub use sources::estimate_sources;
+pub use alert::{Alert, Evidence, HostWord, Kind, Phase, Signature, Target};
+pub use settings::{Exception, Sensitivity, Settings, Treatment};
 
+use crate::responders::Responders;
 use alarm::Alarm;
-use window::{Totals, Window};
+use ledger::{Ledger, Step};
+use series::{Series, Verdict};
+use watches::Watches;
 
-/// Victims known at the most: a few hundred bytes each.
-const MAX_VICTIMS: usize = 65_536;
-/// Nothing new of a victim for so long, and it is forgotten.
-const IDLE_NS: u64 = 60 * NS_PER_SEC;
-/// How often idle victims are looked for.
-const SWEEP_NS: u64 = 10 * NS_PER_SEC;
-/// The usual time between two calls of [`Detector::observe`].
-const STEP_NS: u64 = NS_PER_SEC / 4;
+/// Targets known at the most.
+const MAX_TARGETS: usize = 65_536;
+/// A target that sleeps for so long is forgotten, with what is usual for it.
+const FORGET_NS: u64 = 600 * NS_PER_SEC;
+/// How often it is looked for such.
+const CLEAN_NS: u64 = 10 * NS_PER_SEC;
+/// A part that makes up so much of a whole is the one to name.
+const MOST: f64 = 0.6;
+/// Scans are counted over so long.
+const SCAN_NS: u64 = 4 * NS_PER_SEC;
+/// Backscatter is counted over so long; so many SYN-ACKs in that time are an alarm.
+const REFLECTION_NS: u64 = 2 * NS_PER_SEC;
+const REFLECTION: f64 = 80.0;
 
-/// What can be tuned.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Unanswered handshakes a second that start an alarm.
-    pub floor: f64,
-    /// Rates are taken over this time, in nanoseconds.
-    pub window_ns: u64,
-    /// A handshake younger than this, in nanoseconds, does not count as unanswered. It must be longer
-    /// than the round trip of most clients.
-    pub grace_ns: u64,
-    /// An alarm ends after so long, in nanoseconds, below half the floor.
-    pub quiet_ns: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            floor: 100.0,
-            window_ns: NS_PER_SEC,
-            grace_ns: 3 * NS_PER_SEC / 10,
-            quiet_ns: 3 * NS_PER_SEC,
-        }
-    }
-}
-
-/// Cumulative totals of one responder at one instant, as [`hs_common::Victim`] has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VictimSample {
-    /// The responder.
-    pub victim: SocketAddr,
-    /// SYN segments, retransmitted ones too.
-    pub syn: u64,
-    /// Handshakes begun.
-    pub begun: u64,
-    /// SYN-ACK segments.
-    pub synack: u64,
-    /// Handshakes completed.
-    pub completed: u64,
-    /// Handshakes refused.
-    pub refused: u64,
-    /// Handshakes aborted.
-    pub aborted: u64,
-    /// Handshakes that ended half-open, unverified or malformed.
-    pub expired: u64,
-    /// Distinct sources of SYNs ([`estimate_sources`]).
-    pub sources_estimate: u64,
-}
-
-/// What is known of one victim.
+/// What is known of a target.
 struct Track {
-    /// As last told.
-    told: VictimSample,
-    /// The same, but never falling back when the totals begin anew.
-    totals: Totals,
-    changed_ns: u64,
-    /// Empty while the victim is asleep: nothing has changed within the time that counts.
-    window: Window,
+    series: Series,
+    /// `None`: to be ignored.
+    settings: Option<Arc<Settings>>,
+    step: Step,
+    unanswered: i64,
+    verdict: Verdict,
     alarm: Option<Box<Alarm>>,
+    /// When it was last found too early to tell.
+    waits_since_ns: Option<u64>,
+    changed_ns: u64,
 }
 
-impl Track {
-    /// A victim of which nothing was seen before `base`.
-    fn new(base: VictimSample, now_ns: u64) -> Track {
-        let totals = Totals::of(&base);
-        Track { told: base, totals, changed_ns: now_ns, window: Window::default(), alarm: None }
-    }
-
-    /// Takes new totals; whether anything changed.
-    fn update(&mut self, sample: VictimSample, now_ns: u64) -> bool {
-        if sample == self.told {
-            return false;
-        }
-        self.totals.grow(&self.told, &sample);
-        self.told = sample;
-        self.changed_ns = now_ns;
-        true
-    }
-
-    fn judge(&mut self, now_ns: u64, settings: &Settings, next_id: &mut u64, out: &mut Vec<Alert>) {
-        self.window.push(now_ns, self.totals, settings);
-        let view = self.window.view(settings);
-        match &mut self.alarm {
-            Some(alarm) => {
-                let phase = alarm.step(now_ns, &view, settings);
-                out.extend(phase.map(|phase| alarm.alert(phase, now_ns, &self.told, &view)));
-                if phase == Some(Phase::End) {
-                    self.alarm = None;
-                }
-            }
-            None if view.unanswered_rate >= settings.floor && view.completed_share < 0.5 => {
-                let alarm = self.alarm.insert(Box::new(Alarm::new(*next_id, now_ns, &view)));
-                *next_id += 1;
-                out.push(alarm.alert(Phase::Start, now_ns, &self.told, &view));
-            }
-            None => {}
-        }
-    }
-}
-
-/// Finds SYN floods in the totals of responders.
+/// Finds floods in the totals of responders.
 pub struct Detector {
     settings: Settings,
-    tracks: HashMap<SocketAddr, Track>,
-    /// The victims with a window, in the order in which they woke.
-    awake: Vec<SocketAddr>,
-    forgotten: Forgotten,
-    untracked: u64,
-    observed_ns: Option<u64>,
-    swept_ns: u64,
+    ledger: Ledger,
+    tracks: HashMap<VictimKey, Track>,
+    /// Targets with a past that counts, the narrow ones first.
+    awake: Vec<VictimKey>,
+    watches: Watches,
+    seed: u64,
+    began_ns: Option<u64>,
+    observed_ns: u64,
+    cleaned_ns: u64,
     next_id: u64,
+    untracked: u64,
+}
+
+/// The largest part of a whole, and what is already told of its parts.
+#[derive(Clone, Copy, Default)]
+struct Parts {
+    /// Pressure of the part that has most.
+    largest: f64,
+    /// SYN-ACKs of the part that has most.
+    unsolicited: f64,
+    /// New ports of the part that has most.
+    fresh: f64,
+    /// Unanswered handshakes that an alarm of a part tells of.
+    told: i64,
 }
 
 impl Detector {
@@ -153,167 +97,363 @@ impl Detector {
     pub fn new(settings: Settings) -> Detector {
         Detector {
             settings,
+            ledger: Ledger::default(),
             tracks: HashMap::new(),
             awake: Vec::new(),
-            forgotten: Forgotten::default(),
-            untracked: 0,
-            observed_ns: None,
-            swept_ns: 0,
+            watches: Watches::default(),
+            seed: 0,
+            began_ns: None,
+            observed_ns: 0,
+            cleaned_ns: 0,
             next_id: 1,
+            untracked: 0,
         }
     }
 
-    /// Takes the totals as they are at `now_ns` (any clock that does not go back), and appends what
-    /// they mean to `out`. To be called about every 250 ms, also without samples. A responder that is
-    /// not among the samples is taken to be unchanged.
+    /// Other settings from now on; what is known stays, and so do the alarms that are open.
+    pub fn set_settings(&mut self, settings: Settings) {
+        for (key, track) in &mut self.tracks {
+            track.settings = settings_of(&settings, key);
+        }
+        self.settings = settings;
+    }
+
+    /// Looks at the responders as they are at `now_ns` (any clock that does not go back), and appends what
+    /// it means to `out`. To be called about eight times a second.
+    ///
+    /// # Errors
+    /// Those of `responders`.
     pub fn observe(
         &mut self,
         now_ns: u64,
-        samples: impl Iterator<Item = VictimSample>,
+        responders: &mut dyn Responders,
         out: &mut Vec<Alert>,
-    ) {
-        let now_ns = now_ns.max(self.observed_ns.unwrap_or(0));
-        for sample in samples {
-            self.take(sample, now_ns);
-        }
-        self.judge(now_ns, out);
-        if now_ns.saturating_sub(self.swept_ns) >= SWEEP_NS {
-            self.forget(|track| now_ns - track.changed_ns >= IDLE_NS);
-            self.swept_ns = now_ns;
-        }
-        self.observed_ns = Some(now_ns);
+    ) -> Result<()> {
+        self.seed = responders.seed();
+        let now_ns = now_ns.max(self.observed_ns + 1);
+        let first = self.began_ns.is_none();
+        let began_ns = *self.began_ns.get_or_insert(now_ns);
+        let step_ns = if first { NS_PER_SEC / 8 } else { now_ns - self.observed_ns };
+        self.observed_ns = now_ns;
+        let ledger = &mut self.ledger;
+        responders.for_each_set(&mut |set| ledger.take(set))?;
+        let steps = self.ledger.finish();
+        self.watches.read(responders)?;
+        self.take(steps, now_ns);
+        self.push(now_ns, step_ns);
+        let warming_up = now_ns - began_ns < self.settings.warm_up_ns;
+        self.judge(now_ns, step_ns, warming_up, out);
+        self.rest(now_ns);
+        self.watches.commit(responders, now_ns)
     }
 
-    /// Notes the source of a handshake with `victim` that was left half-open or aborted. Ignored
-    /// unless there is an alarm.
-    pub fn note_source(&mut self, victim: SocketAddr, source: IpAddr) {
-        if let Some(alarm) = self.tracks.get_mut(&victim).and_then(|track| track.alarm.as_mut()) {
-            alarm.note_source(source);
+    /// A handshake completed: its source is no attacker.
+    pub fn completed(&mut self, responder: (Addr, u16), source: Addr) {
+        if !self.watches.is_empty() {
+            self.watches.completed(responder.0, responder.1, source, self.seed);
         }
     }
 
     /// Ends the alarms that are open.
-    pub fn finish(&mut self, now_ns: u64, out: &mut Vec<Alert>) {
-        let now_ns = now_ns.max(self.observed_ns.unwrap_or(0));
-        for victim in &self.awake {
-            let Some(track) = self.tracks.get_mut(victim) else { continue };
+    pub fn finish(&mut self, out: &mut Vec<Alert>) {
+        for key in &self.awake {
+            let Some(track) = self.tracks.get_mut(key) else { continue };
             if let Some(alarm) = track.alarm.take() {
-                out.push(alarm.alert(Phase::End, now_ns, &track.told, &track.window.view(&self.settings)));
+                out.push(alarm.alert(Phase::End, &track.series));
             }
         }
     }
 
-    /// Whether [`Detector::observe`] has nothing to do until a responder's totals change: replay may
-    /// skip a gap in a capture.
+    /// Whether [`Detector::observe`] has nothing to do until a responder's totals change: replay may skip a
+    /// gap in a capture.
     pub fn is_idle(&self) -> bool {
-        self.awake.is_empty()
+        self.awake.is_empty() && self.watches.is_empty()
     }
 
-    /// Samples that were not judged because too many victims (65,536) were busy at once.
+    /// Steps of targets that were not judged because too many were busy at once.
     pub fn untracked(&self) -> u64 {
         self.untracked
     }
 
-    fn take(&mut self, sample: VictimSample, now_ns: u64) {
-        let victim = sample.victim;
-        if !self.tracks.contains_key(&victim) && !self.admit(sample, now_ns) {
-            return;
+    /// Hands the steps to their targets, and wakes those that sleep.
+    fn take(&mut self, mut steps: HashMap<VictimKey, Step>, now_ns: u64) {
+        self.take_out_ignored(&mut steps);
+        let mut woken = false;
+        for (key, step) in steps {
+            if step == Step::default() || key.scope == scope::REST {
+                continue;
+            }
+            if !self.tracks.contains_key(&key) && !self.admit(&key, &step) {
+                continue;
+            }
+            let Some(track) = self.tracks.get_mut(&key) else { continue };
+            track.step = step;
+            track.changed_ns = now_ns;
+            if track.series.is_asleep() && track.settings.is_some() {
+                self.awake.push(key);
+                woken = true;
+            }
         }
-        let Some(track) = self.tracks.get_mut(&victim) else { return };
-        let before = track.totals;
-        if track.update(sample, now_ns) && track.window.is_empty() {
-            let before_ns = self.observed_ns.unwrap_or(now_ns.saturating_sub(STEP_NS));
-            track.window.push(before_ns, before, &self.settings);
-            self.awake.push(victim);
+        if woken {
+            self.awake.sort_unstable_by_key(|key| (key.scope, *key));
+            self.awake.dedup();
         }
     }
 
-    /// Begins to track a victim. What it has now came since the last call, unless it was known once.
-    fn admit(&mut self, sample: VictimSample, now_ns: u64) -> bool {
-        let victim = sample.victim;
-        // Not more than once a call: it looks at all of them.
-        if self.tracks.len() >= MAX_VICTIMS && self.swept_ns < now_ns {
-            self.forget(|_| true);
-            self.swept_ns = now_ns;
+    /// What is to be ignored does not count for its address and prefix either.
+    fn take_out_ignored(&self, steps: &mut HashMap<VictimKey, Step>) {
+        if self.settings.exceptions.is_empty() {
+            return;
         }
-        if self.tracks.len() >= MAX_VICTIMS {
-            self.untracked += 1;
-            self.forgotten.add(victim);
+        let ignored: Vec<(VictimKey, Step)> = steps
+            .iter()
+            .filter(|(key, _)| key.scope == scope::PORT && settings_of(&self.settings, key).is_none())
+            .map(|(key, step)| (*key, *step))
+            .collect();
+        for (key, step) in ignored {
+            for whole in [VictimKey::address(key.addr), VictimKey::prefix(key.addr)] {
+                if let Some(sum) = steps.get_mut(&whole) {
+                    sum.add(&step, -1);
+                }
+            }
+            steps.remove(&key);
+        }
+    }
+
+    fn admit(&mut self, key: &VictimKey, step: &Step) -> bool {
+        if step.begun <= 0 && step.unsolicited <= 0 {
             return false;
         }
-        let base = if self.forgotten.may_contain(victim) { sample } else { nothing(victim) };
-        self.tracks.insert(victim, Track::new(base, now_ns));
+        if self.tracks.len() >= MAX_TARGETS && self.cleaned_ns < self.observed_ns {
+            self.cleaned_ns = self.observed_ns;
+            self.tracks.retain(|_, track| !track.series.is_asleep());
+        }
+        if self.tracks.len() >= MAX_TARGETS {
+            self.untracked += 1;
+            return false;
+        }
+        let track = Track {
+            series: Series::default(),
+            settings: settings_of(&self.settings, key),
+            step: Step::default(),
+            unanswered: 0,
+            verdict: Verdict::Calm,
+            alarm: None,
+            waits_since_ns: None,
+            changed_ns: self.observed_ns,
+        };
+        self.tracks.insert(*key, track);
         true
     }
 
-    fn judge(&mut self, now_ns: u64, out: &mut Vec<Alert>) {
-        let Detector { settings, tracks, awake, next_id, .. } = self;
-        awake.retain(|victim| {
-            let Some(track) = tracks.get_mut(victim) else { return false };
-            track.judge(now_ns, settings, next_id, out);
-            let sleeps = track.alarm.is_none() && track.window.is_flat();
+    fn push(&mut self, now_ns: u64, step_ns: u64) {
+        for key in &self.awake {
+            let Some(track) = self.tracks.get_mut(key) else { continue };
+            let Some(settings) = &track.settings else { continue };
+            track.unanswered = track.series.push(now_ns, step_ns, &track.step, settings);
+        }
+    }
+
+    /// Judges the targets, the narrow ones first: what they answer for is taken out of the wide ones.
+    fn judge(&mut self, now_ns: u64, step_ns: u64, warming_up: bool, out: &mut Vec<Alert>) {
+        let mut parts: HashMap<VictimKey, Parts> = HashMap::new();
+        let awake = std::mem::take(&mut self.awake);
+        for key in &awake {
+            let own = parts.get(key).copied().unwrap_or_default();
+            let covered = wholes(key).iter().flatten().any(|whole| self.has_flood(whole));
+            let Some(track) = self.tracks.get_mut(key) else { continue };
+            let Some(settings) = track.settings.clone() else { continue };
+            let unanswered = (track.unanswered - own.told).max(0);
+            track.verdict = track.series.judge(step_ns, &track.step, unanswered, &settings, warming_up);
+            let told_by_a_part = own.told > 0 && own.told as f64 >= MOST * track.unanswered as f64;
+            if (covered || told_by_a_part) && track.alarm.is_none() {
+                track.series.settle();
+            }
+            self.look_closer(key, now_ns);
+            self.decide(key, &own, covered, &settings, out);
+            let Some(track) = self.tracks.get_mut(key) else { continue };
+            let told = track.alarm.as_ref().is_some_and(|alarm| alarm.signature != Signature::Reflection);
+            for whole in wholes(key).into_iter().flatten() {
+                let whole = parts.entry(whole).or_default();
+                whole.largest = whole.largest.max(track.series.pressure());
+                whole.unsolicited = whole.unsolicited.max(unsolicited(&track.series));
+                whole.fresh = whole.fresh.max(grown(&track.series, |point| point.fresh));
+                whole.told += if told { track.unanswered } else { 0 };
+            }
+            track.step = Step::default();
+        }
+        self.awake = awake;
+    }
+
+    fn has_flood(&self, key: &VictimKey) -> bool {
+        let alarm = self.tracks.get(key).and_then(|track| track.alarm.as_ref());
+        alarm.is_some_and(|alarm| alarm.signature == Signature::SynFlood)
+    }
+
+    /// Watches a target that looks suspicious.
+    fn look_closer(&mut self, key: &VictimKey, now_ns: u64) {
+        let Some(track) = self.tracks.get(key) else { return };
+        let spread = track.series.rate_over(SCAN_NS, |point| point.fresh) * 4.0 >= 16.0;
+        let wide = key.scope != scope::PORT;
+        let suspicious =
+            track.verdict != Verdict::Calm && (!wide || spread || track.verdict == Verdict::Flood);
+        if suspicious || wide && spread || track.alarm.is_some() {
+            let now = track.series.now();
+            let before = (now.begun, now.answered);
+            self.watches.want(*key, track.step.begun, before, now_ns);
+        }
+    }
+
+    fn decide(
+        &mut self,
+        key: &VictimKey,
+        parts: &Parts,
+        covered: bool,
+        settings: &Settings,
+        out: &mut Vec<Alert>,
+    ) {
+        let Some(track) = self.tracks.get_mut(key) else { return };
+        if let Some(alarm) = &mut track.alarm {
+            let phase = alarm.step(&track.series, self.watches.get_mut(key), settings);
+            out.extend(phase.map(|phase| alarm.alert(phase, &track.series)));
+            if phase == Some(Phase::End) {
+                track.alarm = None;
+                track.series.settle();
+            }
+            return;
+        }
+        let watch = self.watches.get(key);
+        let Some(signature) = recognise(key, track, parts, watch, settings).filter(|_| !covered) else {
+            return;
+        };
+        let victim = match watch.and_then(watches::Watch::sole_dest) {
+            Some(dest) if key.scope == scope::PREFIX => Target::of(&VictimKey::address(dest)),
+            _ => Target::of(key),
+        };
+        let mut alarm = Box::new(Alarm::new(self.next_id, signature, victim, &track.series, settings));
+        self.next_id += 1;
+        alarm.step(&track.series, self.watches.get_mut(key), settings);
+        out.push(alarm.alert(Phase::Start, &track.series));
+        track.alarm = Some(alarm);
+        self.forgive_wholes(key);
+    }
+
+    /// What a part answers for is no reason to alarm for the whole.
+    fn forgive_wholes(&mut self, key: &VictimKey) {
+        for whole in wholes(key).into_iter().flatten() {
+            if let [Some(part), Some(whole)] = self.tracks.get_disjoint_mut([key, &whole]) {
+                whole.series.forgive(&part.series);
+            }
+        }
+    }
+
+    /// Lets those sleep that nothing happens to.
+    fn rest(&mut self, now_ns: u64) {
+        let tracks = &mut self.tracks;
+        self.awake.retain(|key| {
+            let Some(track) = tracks.get_mut(key) else { return false };
+            let sleeps = track.alarm.is_none() && track.series.is_flat();
             if sleeps {
-                track.window = Window::default();
+                track.series.sleep();
             }
             !sleeps
         });
-    }
-
-    /// Forgets the victims that are asleep and of which `old` is true.
-    fn forget(&mut self, old: impl Fn(&Track) -> bool) {
-        let forgotten = &mut self.forgotten;
-        self.tracks.retain(|victim, track| {
-            let keep = !track.window.is_empty() || !old(track);
-            if !keep {
-                forgotten.add(*victim);
-            }
-            keep
-        });
+        if now_ns.saturating_sub(self.cleaned_ns) >= CLEAN_NS {
+            self.cleaned_ns = now_ns;
+            self.tracks.retain(|_, track| !track.series.is_asleep() || track.changed_ns + FORGET_NS > now_ns);
+        }
     }
 }
 
-fn nothing(victim: SocketAddr) -> VictimSample {
-    VictimSample {
-        victim,
-        syn: 0,
-        begun: 0,
-        synack: 0,
-        completed: 0,
-        refused: 0,
-        aborted: 0,
-        expired: 0,
-        sources_estimate: 0,
+/// What a target is a part of.
+fn wholes(key: &VictimKey) -> [Option<VictimKey>; 2] {
+    match key.scope {
+        scope::PORT => [Some(VictimKey::address(key.addr)), Some(VictimKey::prefix(key.addr))],
+        scope::ADDRESS => [Some(VictimKey::prefix(key.addr)), None],
+        _ => [None, None],
     }
 }
 
-/// Which victims were known once, so that their old totals are not taken for new ones: a set of
-/// fixed size that errs towards yes, at the cost of one step's delay.
-struct Forgotten {
-    bits: Box<[u64]>,
+fn settings_of(settings: &Settings, key: &VictimKey) -> Option<Arc<Settings>> {
+    let target = Target::of(key);
+    settings.for_target(target.ip, target.port).map(Arc::new)
 }
 
-impl Default for Forgotten {
-    /// A million bits, 128 KiB.
-    fn default() -> Forgotten {
-        Forgotten { bits: vec![0; 1 << 14].into_boxed_slice() }
+/// What happens to a target, if anything does.
+fn recognise(
+    key: &VictimKey,
+    track: &mut Track,
+    parts: &Parts,
+    watch: Option<&watches::Watch>,
+    settings: &Settings,
+) -> Option<Signature> {
+    if key.scope != scope::PORT {
+        if is_reflection(track, parts) {
+            return Some(Signature::Reflection);
+        }
+        if is_scan(track, parts, watch, settings)? {
+            return Some(Signature::SynScan);
+        }
+    }
+    if track.verdict != Verdict::Flood {
+        track.waits_since_ns = None;
+        return None;
+    }
+    if parts.largest >= MOST * track.series.pressure() {
+        return None;
+    }
+    match track.series.is_dead() {
+        Some(false) => Some(Signature::SynFlood),
+        Some(true) => {
+            track.series.settle();
+            None
+        }
+        None => None,
     }
 }
 
-impl Forgotten {
-    fn place(&self, victim: SocketAddr) -> (usize, u64) {
-        let mut hasher = DefaultHasher::new();
-        victim.hash(&mut hasher);
-        let hash = hasher.finish();
-        ((hash >> 6) as usize % self.bits.len(), 1 << (hash & 63))
-    }
+fn is_reflection(track: &Track, parts: &Parts) -> bool {
+    let count = unsolicited(&track.series);
+    count >= REFLECTION && parts.unsolicited < MOST * count
+}
 
-    fn add(&mut self, victim: SocketAddr) {
-        let (word, bit) = self.place(victim);
-        self.bits[word] |= bit;
-    }
+fn unsolicited(series: &Series) -> f64 {
+    let start = series.at(series.now().time_ns.saturating_sub(REFLECTION_NS));
+    (series.now().unsolicited - start.unsolicited) as f64
+}
 
-    fn may_contain(&self, victim: SocketAddr) -> bool {
-        let (word, bit) = self.place(victim);
-        self.bits[word] & bit != 0
+/// What was added in the time that scans are counted over.
+fn grown(series: &Series, of: fn(&series::Point) -> i64) -> f64 {
+    let start = series.at(series.now().time_ns.saturating_sub(SCAN_NS));
+    (of(series.now()) - of(&start)) as f64
+}
+
+/// Whether one source tries port after port. `None` if that can't be told yet, and it may be.
+fn is_scan(
+    track: &mut Track,
+    parts: &Parts,
+    watch: Option<&watches::Watch>,
+    settings: &Settings,
+) -> Option<bool> {
+    let series = &track.series;
+    let fresh = grown(series, |point| point.fresh);
+    // A port that is tried again and again is no port that is looked for.
+    let touched =
+        grown(series, |point| point.fresh_begun) >= 0.5 * grown(series, |point| point.begun - point.answered);
+    if !touched || fresh < settings.scan_ports / 4.0 || parts.fresh >= MOST * fresh {
+        return Some(false);
+    }
+    let Some(watch) = watch.filter(|watch| watch.samples() >= 16) else {
+        let now_ns = series.now().time_ns;
+        let since_ns = *track.waits_since_ns.get_or_insert(now_ns);
+        return if now_ns - since_ns < NS_PER_SEC { None } else { Some(false) };
+    };
+    let largest = watch.top.shares(&watch.completed).first().map_or(0.0, |(_, share)| *share);
+    let tried = watch.largest_failed();
+    match (largest >= 0.8, fresh >= settings.scan_ports && tried >= settings.scan_ports / 2.0) {
+        (true, true) => Some(true),
+        // Soon it will be enough, and a flood it is not.
+        (true, false) => None,
+        (false, _) => Some(false),
     }
 }

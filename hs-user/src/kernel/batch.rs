@@ -1,4 +1,4 @@
-//! Reads a whole hash map in a few system calls (`BPF_MAP_LOOKUP_BATCH`, Linux 5.6), which aya has
+//! Reads a whole map in a few system calls (`BPF_MAP_LOOKUP_BATCH`, Linux 5.6), which aya has
 //! not: entry by entry it takes two calls for each, too many to do four times a second.
 
 use std::io;
@@ -22,7 +22,7 @@ struct Attributes {
     flags: u64,
 }
 
-/// Calls `each` with every entry of the hash map `map`, whose keys are `K` and values `V`.
+/// Calls `each` with every entry of `map`, whose keys are `K` and values `V`.
 ///
 /// # Errors
 /// The kernel's.

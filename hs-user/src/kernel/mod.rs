@@ -8,8 +8,11 @@ mod netlink;
 mod object;
 mod pod;
 mod replay;
+mod sock_diag;
 mod totals;
+mod victims;
 
 pub use attach::{Attachment, Ingress};
 pub use interface::{Interface, LinkLayer};
 pub use object::{Kernel, Options};
+pub use sock_diag::accept_queue;

@@ -6,6 +6,7 @@ use std::fmt;
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use hs_common::Config;
 use hs_common::shared::{Replay, SweepRun, Watch};
@@ -13,6 +14,7 @@ use hs_common::syn_cache::{HashKey, WAYS};
 use hs_common::track::Sweep;
 
 use super::pod::Plain;
+use super::victims;
 
 /// The kernel side, compiled by build.rs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
@@ -45,6 +47,7 @@ pub struct Kernel {
     /// What is attached, for as long as it is kept here.
     pub(super) links: Vec<Box<dyn Any + Send>>,
     config: Config,
+    pub(super) seed: u64,
 }
 
 impl Kernel {
@@ -59,21 +62,25 @@ impl Kernel {
         let seed = u64::from_ne_bytes(random()?);
         let hash_key = if options.replaying { HashKey::FIXED } else { random_hash_key()? };
         let hash_key = Plain(hash_key);
+        let cpus = nr_cpus().map_err(|(file, error)| anyhow!("can't read {file}: {error}"))? as u32;
+        let victim_sets = victims::sets_for(cpus);
         let ebpf = EbpfLoader::new()
             .override_global("CONFIG", &config, true)
             .override_global("REPLAYING", &replaying, true)
             .override_global("SEED", &seed, true)
             .override_global("HASH_KEY", &hash_key, true)
+            .override_global("VICTIM_SETS", &victim_sets, true)
             .override_global("AYA_LOG_LEVEL", &options.log_level, false)
             .map_max_entries("FLOWS", settings.max_flows + SPARE_FLOWS)
             .map_max_entries("LINES", settings.max_flows / WAYS as u32)
             .map_max_entries("EVICTIONS", settings.max_flows / WAYS as u32)
             .map_max_entries("FIRST_SYNS", settings.max_flows)
+            .map_max_entries("VICTIMS", victims::all_sets(cpus))
             // Of a refused program, why it was refused and what that cost; not every step until there.
             .verifier_log_level(VerifierLogLevel::STATS)
             .load(OBJECT)
             .map_err(explain)?;
-        let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings };
+        let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings, seed };
         kernel.set_watch_began(settings.watch_began_ns)?;
         Ok(kernel)
     }

@@ -28,3 +28,9 @@ unsafe impl PlainOldData for hs_common::syn_cache::HashKey {}
 unsafe impl PlainOldData for hs_common::shared::Replay {}
 // SAFETY: as above; `Opaque` keeps the working memory as integers.
 unsafe impl PlainOldData for hs_common::shared::Cpu<hs_common::shared::Opaque> {}
+// SAFETY: as above.
+unsafe impl PlainOldData for hs_common::victim::watch::WatchIndex {}
+// SAFETY: as above.
+unsafe impl PlainOldData for hs_common::victim::watch::WatchHead {}
+// SAFETY: as above.
+unsafe impl PlainOldData for hs_common::victim::watch::Watched {}

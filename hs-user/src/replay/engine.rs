@@ -1,7 +1,6 @@
 //! The two engines of a replay: the library, and the very BPF programs. Same packets, same events.
 
 use std::io;
-use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
@@ -10,9 +9,10 @@ use hs_common::memory::Tracker;
 use hs_common::packet::Captured;
 use hs_common::parse::Link;
 use hs_common::track::Place;
-use hs_common::{Config, Counters, Event, Victim};
+use hs_common::{Config, Counters, Event};
 
 use crate::kernel::{Kernel, Options};
+use crate::responders::Responders;
 
 /// What a replay needs of an engine. Times are those of the capture, in nanoseconds since 1970.
 pub(super) trait Engine {
@@ -24,7 +24,8 @@ pub(super) trait Engine {
     /// Hands out the events since the last call.
     fn drain(&mut self, each: &mut dyn FnMut(&Event) -> io::Result<()>) -> Result<()>;
     fn counters(&self) -> Result<Counters>;
-    fn for_each_victim(&self, each: &mut dyn FnMut(SocketAddr, &Victim)) -> Result<()>;
+    /// Where responders are counted.
+    fn responders(&mut self) -> &mut dyn Responders;
 }
 
 /// The library.
@@ -63,11 +64,8 @@ impl Engine for InMemory {
         Ok(*self.0.counters())
     }
 
-    fn for_each_victim(&self, each: &mut dyn FnMut(SocketAddr, &Victim)) -> Result<()> {
-        for (key, victim) in self.0.victims() {
-            each(SocketAddr::new(key.addr.into(), key.port as u16), victim);
-        }
-        Ok(())
+    fn responders(&mut self) -> &mut dyn Responders {
+        &mut self.0
     }
 }
 
@@ -113,7 +111,7 @@ impl Engine for InKernel {
         self.kernel.counters()
     }
 
-    fn for_each_victim(&self, each: &mut dyn FnMut(SocketAddr, &Victim)) -> Result<()> {
-        self.kernel.for_each_victim(each)
+    fn responders(&mut self) -> &mut dyn Responders {
+        &mut self.kernel
     }
 }

@@ -26,7 +26,7 @@ const LOOK_AT: usize = 2048;
 /// # Errors
 /// A file can't be read to its end: what was read before is reported first. Or the sink fails.
 pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result<()> {
-    let mut desk = Desk::new(reporter);
+    let mut desk = Desk::new(reporter, settings.common.detection.clone());
     let mut totals = Counters::ZERO;
     let mut result = Ok(());
     let (mut last_ns, mut last_number) = (0, 0);
@@ -121,8 +121,8 @@ impl Run {
     }
 
     fn observe<W: Write>(&mut self, now_ns: u64, desk: &mut Desk<W>) -> Result<()> {
-        self.engine.for_each_victim(&mut |address, victim| desk.victim(address, victim))?;
-        Ok(desk.observe(now_ns, &Origin::Capture { file: &self.name, number: self.number })?)
+        let origin = Origin::Capture { file: &self.name, number: self.number };
+        desk.observe(now_ns, self.engine.responders(), &origin)
     }
 
     fn report<W: Write>(&mut self, desk: &mut Desk<W>) -> Result<()> {
@@ -135,7 +135,7 @@ impl Run {
         self.engine.finish(self.now_ns)?;
         self.report(desk)?;
         self.observe(self.now_ns, desk)?;
-        desk.end_alerts(self.now_ns, &Origin::Capture { file: &self.name, number: self.number })?;
+        desk.end_alerts(&Origin::Capture { file: &self.name, number: self.number })?;
         Ok(())
     }
 }

@@ -70,10 +70,10 @@ impl Json {
         let mut start_clock = Clock::new();
         Line {
             src_ip: objects::single_source(alert),
-            dest_ip: Some(alert.victim.ip()),
-            dest_port: Some(alert.victim.port()),
+            dest_ip: Some(alert.victim.ip),
+            dest_port: alert.victim.port,
             proto: Some("TCP"),
-            alert: Some(AlertObject::SYN_FLOOD),
+            alert: Some(AlertObject::of(alert.signature)),
             synflood: Some(SynFlood::new(alert, start_clock.at(started_at_unix_ns))),
             ..Line::new(self.clock.at(unix_ns), "alert", Some(origin))
         }

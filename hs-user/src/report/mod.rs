@@ -124,7 +124,7 @@ impl<W: Write> Reporter<W> {
         }
         let (line, started) = (&mut self.buffer, started_at_unix_ns);
         match &mut self.output {
-            Output::Text(text) => text.alert(line, alert, unix_ns, started, origin)?,
+            Output::Text(text) => text.alert(line, alert, unix_ns, origin)?,
             Output::Json(json) => json.alert(line, alert, unix_ns, started, origin)?,
         }
         self.line_done()

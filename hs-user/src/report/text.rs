@@ -14,7 +14,7 @@ use super::Origin;
 use super::digits;
 use super::filter::Kind;
 use super::units::{Clock, escaped};
-use crate::detect::Alert;
+use crate::detect::{Alert, Phase};
 
 /// Wide enough for every label and for every IPv4 endpoint; an IPv6 one makes its line longer.
 const LABEL_WIDTH: usize = 10;
@@ -73,11 +73,11 @@ impl Text {
         line: &mut Vec<u8>,
         alert: &Alert,
         unix_ns: u64,
-        started_at_unix_ns: u64,
         origin: &Origin,
     ) -> io::Result<()> {
         self.begin(line, unix_ns)?;
-        alert::write(line, alert, unix_ns.saturating_sub(started_at_unix_ns), self.paint)?;
+        let until_ns = if alert.phase == Phase::End { alert.last_seen_ns } else { alert.now_ns };
+        alert::write(line, alert, until_ns.saturating_sub(alert.started_at_ns), self.paint)?;
         self.end(line, Some(origin))
     }
 

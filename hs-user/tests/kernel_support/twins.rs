@@ -2,14 +2,15 @@
 //! must say the same, count the same, and know the same of each responder.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::packet::Captured;
 use hs_common::parse::Link;
 use hs_common::track::Place;
-use hs_common::{Config, Counter, Counters, Event, Slot, Victim};
+use hs_common::victim::{Totals, scope};
+use hs_common::{Config, Counter, Counters, Event, Slot, VictimKey, VictimSet};
+use hs_mon::responders::Responders;
 
 use crate::bench::Bench;
 
@@ -58,29 +59,21 @@ impl Twins {
         assert_eq!(totals, *self.tracker.counters(), "totals of the kernel, and of the library");
         assert_eq!(totals.get(Counter::Packets), self.fed, "every packet is counted");
         assert_eq!(totals.0[Slot::of(Counter::EventsLost).index()], 0, "no event is lost");
-        let mut known: BTreeMap<SocketAddr, [u64; 7]> = BTreeMap::new();
-        let each = |address, victim: &Victim| {
-            known.insert(address, sums(victim));
-        };
-        self.bench.kernel.for_each_victim(each).expect("the responders can be read");
-        let expected = self
-            .tracker
-            .victims()
-            .map(|(key, victim)| (SocketAddr::new(key.addr.into(), key.port as u16), sums(victim)));
-        assert_eq!(known, expected.collect(), "responders of the kernel, and of the library");
+        let (known, expected) = (sums(&self.bench.kernel), sums(&self.tracker));
+        assert_eq!(known, expected, "responders of the kernel, and of the library");
         totals
     }
 }
 
-/// Without the sketch of sources, whose hash has a random key in the kernel, and the budget of events.
-fn sums(victim: &Victim) -> [u64; 7] {
-    [
-        victim.syn,
-        victim.begun,
-        victim.synack,
-        victim.completed,
-        victim.refused,
-        victim.aborted,
-        victim.expired,
-    ]
+/// The totals by responder, of all CPUs. Without what depends on the random key of the kernel's hashes: which
+/// of them share a set.
+fn sums(responders: &dyn Responders) -> BTreeMap<VictimKey, Totals> {
+    let mut sums: BTreeMap<VictimKey, Totals> = BTreeMap::new();
+    let each = &mut |set: &VictimSet| {
+        for victim in set.0.iter().filter(|victim| victim.key.scope != scope::FREE) {
+            sums.entry(victim.key).or_default().add(&victim.totals);
+        }
+    };
+    responders.for_each_set(each).expect("the responders can be read");
+    sums
 }

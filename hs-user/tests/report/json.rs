@@ -5,7 +5,7 @@ use std::io;
 
 use hs_common::config::NS_PER_SEC;
 use hs_common::{Anomaly, Counters, Event, HandshakeFlags, Outcome, Path, Reason, VlanTags};
-use hs_mon::detect::{Alert, Kind, Phase};
+use hs_mon::detect::{Alert, Evidence, HostWord, Kind, Phase};
 use hs_mon::report::{self, Filter, Format, Origin, Reporter};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -58,10 +58,27 @@ fn all_alerts() -> Vec<Alert> {
     let kinds = [Kind::SingleSource, Kind::Distributed, Kind::Spoofed];
     let phases = [Phase::Start, Phase::Update, Phase::End];
     let alerts = kinds.into_iter().flat_map(|kind| phases.into_iter().map(move |phase| alert(phase, kind)));
-    let host = |alert: &Alert| Alert { syncookies_sent: Some(1), listen_overflows: Some(2), ..alert.clone() };
+    let host = |alert: &Alert| {
+        let word =
+            HostWord { syncookies_sent: 1, listen_overflows: 2, listen_drops: 3, backlog: Some((4, 128)) };
+        Alert { host: Some(word), ..alert.clone() }
+    };
     let odd = Alert { syn_rate: f64::NAN, peak_syn_rate: f64::INFINITY, ..alert(Phase::End, Kind::Spoofed) };
     let nobody = Alert { top_sources: Vec::new(), ..alert(Phase::Start, Kind::SingleSource) };
-    alerts.flat_map(|alert| [host(&alert), alert]).chain([odd, nobody]).collect()
+    let all_evidence = Alert {
+        evidence: vec![
+            Evidence::SourcesSeenOnce,
+            Evidence::UniformTtl,
+            Evidence::ImplausibleTtl,
+            Evidence::UniformWindow,
+            Evidence::ImpossibleSources,
+            Evidence::NoCompletion,
+        ],
+        victim: target("2001:2::", None, Some(64)),
+        ..alert(Phase::Update, Kind::Spoofed)
+    };
+    let others = phases.into_iter().flat_map(|phase| [scan(phase), reflection(phase)]);
+    alerts.flat_map(|alert| [host(&alert), alert]).chain([odd, nobody, all_evidence]).chain(others).collect()
 }
 
 /// Every line that the reporter can be made to write.
@@ -105,6 +122,8 @@ fn the_lines_cover_every_type_reason_and_name() {
     assert_eq!(values("/handshake/reason").len(), Reason::ALL.len() - 1 + anomalies().count());
     assert_eq!(values("/anomaly/event").len(), anomalies().count());
     assert_eq!(values("/handshake/direction").len(), Path::ALL.len());
+    let signatures = values("/alert/signature").into_iter().collect::<Vec<_>>();
+    assert_eq!(signatures, ["SYN flood", "SYN scan", "SYN-ACK reflection"]);
 }
 
 /// A schema that accepts everything would pass the tests above.

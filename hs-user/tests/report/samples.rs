@@ -7,7 +7,7 @@ use hs_common::event::{KIND_ANOMALY, KIND_HANDSHAKE};
 use hs_common::{
     Anomaly, Counter, Counters, Event, HandshakeFlags, Outcome, Path, Reason, Slot, TcpFlags, Unparsed,
 };
-use hs_mon::detect::{Alert, Kind, Phase};
+use hs_mon::detect::{Alert, Evidence, Kind, Phase, Signature, Target};
 use hs_mon::report::{Filter, Format, Origin, Reporter};
 
 /// 2026-11-22 12:00:00 UTC.
@@ -87,12 +87,15 @@ pub fn anomaly(src: &str, dst: &str, anomaly: Anomaly) -> Event {
 }
 
 pub fn alert(phase: Phase, kind: Kind) -> Alert {
+    let spoofed = [Evidence::SourcesSeenOnce, Evidence::UniformTtl, Evidence::NoCompletion];
     Alert {
         id: 1,
+        signature: Signature::SynFlood,
         phase,
-        victim: "198.18.0.1:443".parse().unwrap(),
+        victim: target("198.18.0.1", Some(443), None),
         started_at_ns: 7_000_000_000,
-        now_ns: 19_300_000_000,
+        last_seen_ns: 19_300_000_000,
+        now_ns: 23_300_000_000,
         syn_rate: 5011.94,
         completed_rate: 10.0,
         completion_ratio: 0.002,
@@ -101,10 +104,39 @@ pub fn alert(phase: Phase, kind: Kind) -> Alert {
         syn_total: 61_650,
         sources_estimate: 4_900,
         kind,
+        evidence: if kind == Kind::Spoofed { spoofed.to_vec() } else { vec![Evidence::NoCompletion] },
+        ports: 1,
         top_sources: vec![("198.18.0.9".parse().unwrap(), 0.971_23), ("2001:2::9".parse().unwrap(), 0.01)],
-        syncookies_sent: None,
-        listen_overflows: None,
-        listen_drops: None,
+        host: None,
+    }
+}
+
+pub fn target(ip: &str, port: Option<u16>, prefix: Option<u8>) -> Target {
+    Target { ip: ip.parse().unwrap(), port, prefix }
+}
+
+/// One source that knocked at a thousand ports.
+pub fn scan(phase: Phase) -> Alert {
+    Alert {
+        id: 2,
+        signature: Signature::SynScan,
+        victim: target("198.18.0.1", None, None),
+        ports: 1_000,
+        syn_total: 1_000,
+        sources_estimate: 1,
+        ..alert(phase, Kind::SingleSource)
+    }
+}
+
+/// SYN-ACKs that a network never asked for.
+pub fn reflection(phase: Phase) -> Alert {
+    Alert {
+        id: 3,
+        signature: Signature::Reflection,
+        victim: target("198.18.0.0", None, Some(24)),
+        top_sources: Vec::new(),
+        evidence: Vec::new(),
+        ..alert(phase, Kind::Distributed)
     }
 }
 

@@ -3,7 +3,7 @@
 use hs_common::Anomaly::{NullScan, SynFin, SynackWrongAck};
 use hs_common::config::NS_PER_SEC;
 use hs_common::{Counters, Event, HandshakeFlags, Outcome, Reason, VlanTags};
-use hs_mon::detect::{Alert, Kind, Phase};
+use hs_mon::detect::{Alert, HostWord, Kind, Phase};
 use hs_mon::report::{Filter, Format, Origin, Reporter};
 
 use super::samples::*;
@@ -51,28 +51,28 @@ fn handshakes_are_aligned_lines_under_their_date() {
 
 #[test]
 fn a_flood_is_told_from_its_beginning_to_its_end() {
-    let host = (Some(4_000), Some(0), Some(12));
-    let update = Alert {
-        syncookies_sent: host.0,
-        listen_overflows: host.1,
-        listen_drops: host.2,
-        ..alert(Phase::Update, Kind::Spoofed)
-    };
-    let end = alert(Phase::End, Kind::Spoofed);
+    let word =
+        HostWord { syncookies_sent: 4_000, listen_overflows: 0, listen_drops: 12, backlog: Some((129, 128)) };
+    let update = Alert { host: Some(word), ..alert(Phase::Update, Kind::Spoofed) };
+    let prefix = Alert { victim: target("198.18.0.0", None, Some(24)), ..alert(Phase::End, Kind::Spoofed) };
     let text = written(Format::Text, |reporter| {
         for kind in [Kind::SingleSource, Kind::Distributed, Kind::Spoofed] {
             reporter.alert(&alert(Phase::Start, kind), NOON, NOON, &LIVE).unwrap();
         }
-        reporter.alert(&update, NOON + NS_PER_SEC, NOON, &LIVE).unwrap();
-        reporter.alert(&end, NOON + 12_300_000_000, NOON, &LIVE).unwrap();
+        for alert in [update, prefix, scan(Phase::Start), scan(Phase::End), reflection(Phase::End)] {
+            reporter.alert(&alert, NOON + NS_PER_SEC, NOON, &LIVE).unwrap();
+        }
     });
     let expected = "\
 ── 2026-11-22 UTC ──
 12:00:00.000000  ▲ SYN FLOOD #1 on 198.18.0.1:443  begins: 5,012 SYN/s, 0.2 % completed, 25,011 half-open, from 198.18.0.9 (97.1 %)
 12:00:00.000000  ▲ SYN FLOOD #1 on 198.18.0.1:443  begins: 5,012 SYN/s, 0.2 % completed, 25,011 half-open, ~4,900 sources, most by 198.18.0.9 (97.1 %), 2001:2::9 (1.0 %)
 12:00:00.000000  ▲ SYN FLOOD #1 on 198.18.0.1:443  begins: 5,012 SYN/s, 0.2 % completed, 25,011 half-open, ~4,900 sources, spoofed
-12:00:01.000000  ▲ SYN FLOOD #1 on 198.18.0.1:443  goes on: 5,012 SYN/s, 0.2 % completed, 25,011 half-open, ~4,900 sources, spoofed, 4,000 SYN cookies sent, 0 listen overflows, 12 listen drops
-12:00:12.300000  ▲ SYN FLOOD #1 on 198.18.0.1:443  ends: 61,650 SYN in 12.3 s, at most 9,012 SYN/s, ~4,900 sources, spoofed
+12:00:01.000000  ▲ SYN FLOOD #1 on 198.18.0.1:443  goes on: 5,012 SYN/s, 0.2 % completed, 25,011 half-open, ~4,900 sources, spoofed, 4,000 SYN cookies sent, 0 listen overflows, 12 listen drops, 129 of 128 in the accept queue
+12:00:01.000000  ▲ SYN FLOOD #1 on 198.18.0.0/24  ends: 61,650 SYN in 12.3 s, at most 9,012 SYN/s, ~4,900 sources, spoofed
+12:00:01.000000  ▲ SYN SCAN #2 on 198.18.0.1  begins: 1,000 ports in 16.3 s, from 198.18.0.9 (97.1 %)
+12:00:01.000000  ▲ SYN SCAN #2 on 198.18.0.1  ends: 1,000 ports in 12.3 s, from 198.18.0.9 (97.1 %)
+12:00:01.000000  ▲ SYN-ACK REFLECTION #3 on 198.18.0.0/24  ends: 61,650 SYN-ACK in 12.3 s that nobody here asked for, at most 9,012/s
 ";
     assert_eq!(text, expected);
 }

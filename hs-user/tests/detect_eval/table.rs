@@ -1,0 +1,214 @@
+//! Measures a scenario over its seeds, and prints the figures beside those to reach.
+
+use hs_mon::detect::{Alert, Phase, Settings};
+
+use crate::scenarios::{Scenario, Truth};
+use crate::traffic::Traffic;
+use crate::watch::{Said, T0, run};
+
+/// The figure to reach.
+#[derive(Clone, Copy)]
+pub enum Goal {
+    /// Flagged within so many seconds: median, worst.
+    Within(f64, f64),
+    /// No alert.
+    Silence,
+    /// So many sources, within 5 %.
+    Sources(u64),
+}
+
+pub struct Row {
+    scenario: Box<dyn Fn(u64) -> Scenario>,
+    goal: Goal,
+}
+
+/// What was measured of a scenario.
+#[derive(Default)]
+pub struct Measured {
+    name: String,
+    goal: String,
+    delays: Vec<f64>,
+    ends: Vec<f64>,
+    kinds: (usize, usize),
+    source_errors: Vec<f64>,
+    share_errors: Vec<f64>,
+    false_alarms: Vec<usize>,
+    references: Vec<(&'static str, Vec<Option<f64>>)>,
+    pub missed: Vec<String>,
+}
+
+impl Row {
+    pub fn new(scenario: impl Fn(u64) -> Scenario + 'static, goal: Goal) -> Row {
+        Row { scenario: Box::new(scenario), goal }
+    }
+
+    pub fn measure(&self, seeds: u64, settings: &Settings, with_references: bool) -> Measured {
+        let mut measured = Measured::default();
+        for seed in 1..=seeds {
+            let scenario = (self.scenario)(seed);
+            let truth = scenario.truth.clone();
+            measured.name = scenario.name.to_owned();
+            let traffic = Traffic::new(scenario.flows, seed);
+            let with_references = with_references && !matches!(self.goal, Goal::Sources(_));
+            let said = run(traffic, scenario.until, settings, with_references);
+            measured.add(seed, &truth, &said, with_references);
+        }
+        measured.judge(self.goal);
+        measured
+    }
+}
+
+fn seconds(from: u64, to_ns: u64) -> f64 {
+    (to_ns as f64 - (T0 + from) as f64) / 1e9
+}
+
+impl Measured {
+    fn add(&mut self, seed: u64, truth: &Truth, said: &Said, with_references: bool) {
+        let starts: Vec<&Alert> = said.alerts.iter().filter(|alert| alert.phase == Phase::Start).collect();
+        let right = |alert: &&&Alert| {
+            truth.attack.is_some_and(|(from, _)| alert.now_ns >= T0 + from)
+                && Some(alert.signature) == truth.signature
+                && (truth.port.is_none() || alert.victim.port == truth.port)
+                && alert.victim.prefix == truth.prefix
+        };
+        let first = starts.iter().find(right).copied();
+        let wrong = starts.len() - usize::from(first.is_some());
+        self.false_alarms.push(wrong);
+        if wrong > 0 {
+            let what = starts.iter().filter(|alert| first.is_none_or(|first| first.id != alert.id));
+            let what: Vec<String> = what.take(3).map(|alert| describe(alert)).collect();
+            self.missed.push(format!(
+                "{}, seed {seed}: {wrong} other alerts: {}",
+                self.name,
+                what.join("; ")
+            ));
+        }
+        if with_references {
+            self.add_references(truth, said);
+        }
+        let Some((from, until)) = truth.attack else { return };
+        let Some(first) = first else {
+            return self.missed.push(format!("{}, seed {seed}: not flagged", self.name));
+        };
+        self.delays.push(seconds(from, first.now_ns));
+        let end = said.alerts.iter().find(|alert| alert.id == first.id && alert.phase == Phase::End);
+        let Some(end) = end else { return };
+        self.ends.push(seconds(until, end.now_ns));
+        if let Some(kind) = truth.kind {
+            self.kinds.0 += usize::from(end.kind == kind);
+            self.kinds.1 += 1;
+            if end.kind != kind {
+                self.missed
+                    .push(format!("{}, seed {seed}: kind {:?} {:?}", self.name, end.kind, end.evidence));
+            }
+        }
+        if let Some(sources) = truth.sources {
+            self.source_errors.push((end.sources_estimate as f64 / sources - 1.0).abs());
+        }
+        for (source, share) in &truth.shares {
+            let told = end.top_sources.iter().find(|(ip, _)| *ip == std::net::IpAddr::from(*source));
+            self.share_errors.push((told.map_or(0.0, |(_, share)| *share) - share).abs());
+        }
+    }
+
+    fn add_references(&mut self, truth: &Truth, said: &Said) {
+        let from = truth.attack.map_or(0, |(from, _)| from);
+        for (index, (name, at)) in said.references.alarms(from).into_iter().enumerate() {
+            if self.references.len() <= index {
+                self.references.push((name, Vec::new()));
+            }
+            self.references[index].1.push(at.map(|at| (at - from) as f64 / 1e9));
+        }
+    }
+
+    fn judge(&mut self, goal: Goal) {
+        let name = self.name.clone();
+        let mut require = |holds: bool, what: String| {
+            if !holds {
+                self.missed.push(format!("{name}: {what}"));
+            }
+        };
+        self.goal = match goal {
+            Goal::Within(median_goal, worst_goal) => {
+                require(
+                    median(&self.delays) <= median_goal,
+                    format!("median delay {:.2} s", median(&self.delays)),
+                );
+                require(
+                    worst(&self.delays) <= worst_goal,
+                    format!("worst delay {:.2} s", worst(&self.delays)),
+                );
+                format!("{median_goal} s, worst {worst_goal} s")
+            }
+            Goal::Silence => "no alert".to_owned(),
+            Goal::Sources(count) => {
+                let error = worst(&self.source_errors);
+                require(error <= 0.05, format!("{count} sources: off by {:.1} %", error * 100.0));
+                format!("{count} within 5 %")
+            }
+        };
+        require(worst(&self.ends) <= 5.0, format!("end told after {:.1} s", worst(&self.ends)));
+        require(worst(&self.share_errors) <= 0.02, format!("share off by {:.3}", worst(&self.share_errors)));
+    }
+
+    pub fn print(&self) {
+        let pair = |values: &[f64], unit: f64, digits: usize| match values {
+            [] => "–".to_owned(),
+            _ => format!("{:.digits$} / {:.digits$}", median(values) * unit, worst(values) * unit),
+        };
+        let kinds =
+            if self.kinds.1 == 0 { "–".to_owned() } else { format!("{}/{}", self.kinds.0, self.kinds.1) };
+        println!(
+            "| {} | {} | {} | {} | {kinds} | {} | {} | {} |{}",
+            self.name,
+            self.goal,
+            pair(&self.delays, 1.0, 2),
+            pair(&self.ends, 1.0, 1),
+            pair(&self.source_errors, 100.0, 1),
+            pair(&self.share_errors, 100.0, 1),
+            self.false_alarms.iter().sum::<usize>(),
+            self.references_text(),
+        );
+    }
+
+    fn references_text(&self) -> String {
+        let one = |times: &[Option<f64>]| {
+            let found: Vec<f64> = times.iter().flatten().copied().collect();
+            match (found.len(), self.delays.is_empty()) {
+                (0, _) => "never".to_owned(),
+                (count, true) => format!("**false in {count}/{}**", times.len()),
+                (count, false) => {
+                    format!("{:.1} / {:.1} in {count}/{}", median(&found), worst(&found), times.len())
+                }
+            }
+        };
+        self.references.iter().map(|(_, times)| format!(" {} |", one(times))).collect()
+    }
+}
+
+pub fn print_head() {
+    println!(
+        "| scenario | to reach | flagged after s (median / worst) | end told after s | kind right | sources off by % | shares off by points | other alerts | static per source | static per destination | SYN-FIN CUSUM |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+}
+
+fn describe(alert: &Alert) -> String {
+    format!(
+        "{} on {} at {:.2} s, {:.0}/s",
+        alert.signature.name(),
+        alert.victim,
+        seconds(0, alert.now_ns),
+        alert.syn_rate
+    )
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn worst(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
