@@ -13,6 +13,15 @@ const FULL: &str = "HS_MON_DETECT_EVAL";
 pub fn command() -> Result<()> {
     setup::ensure(Need::Build)?;
     let mut test = cargo::command();
-    test.env(FULL, "1").args(["test", "--release", "--package", "hs-user", "--test", TEST, "--", "--nocapture"]);
+    test.env(FULL, "1").args([
+        "test",
+        "--release",
+        "--package",
+        "hs-user",
+        "--test",
+        TEST,
+        "--",
+        "--nocapture",
+    ]);
     shell::run(&mut test)
 }
