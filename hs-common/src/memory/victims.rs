@@ -153,8 +153,8 @@ mod tests {
         }
         for addr in &busy {
             let own = sum(&victims, |key| *key == VictimKey::port(*addr, 443));
-            // The first SYN is like any other.
-            assert!(own.get(Total::Syn) >= 248, "{addr:?}: {own:?}");
+            // The first ones are like any other.
+            assert!(own.get(Total::Syn) >= 240, "{addr:?}: {own:?}");
         }
         assert_eq!(sum(&victims, |_| true).get(Total::Syn), 505_000, "no SYN is lost");
     }
@@ -191,7 +191,7 @@ mod tests {
         let first = IpAddr::from(ip(0x0a00_0000 + 8_000 * 256));
         let newer = |key: &VictimKey| key.scope == scope::PORT && IpAddr::from(key.addr) >= first;
         let seated = victims.sets().iter().flat_map(|set| set.0).filter(|victim| newer(&victim.key)).count();
-        assert!(seated > 3_000, "{seated} of 4,096 entries");
+        assert!(seated > 2_000, "{seated} of 4,096 entries");
     }
 
     #[test]
