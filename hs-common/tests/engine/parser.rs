@@ -33,6 +33,7 @@ pub fn syn(is_v4: bool) -> Segment {
         src_port: ports.0,
         dst_port: ports.1,
         seq: 7,
+        ttl: 64,
         window: 1000,
         flags: TcpFlags::SYN,
         ..Segment::EMPTY

@@ -319,6 +319,7 @@ impl Detector {
             if phase == Some(Phase::End) {
                 track.alarm = None;
                 track.series.settle();
+                self.watches.end(key);
             }
             return;
         }
@@ -332,6 +333,10 @@ impl Detector {
         };
         let mut alarm = Box::new(Alarm::new(self.next_id, signature, victim, &track.series, settings));
         self.next_id += 1;
+        let (now, rising_since_ns) = (track.series.now(), track.series.rising_since_ns);
+        if signature == Signature::SynFlood {
+            self.watches.renew(key, rising_since_ns, (now.begun, now.answered), now.time_ns);
+        }
         alarm.step(&track.series, self.watches.get_mut(key), settings);
         out.push(alarm.alert(Phase::Start, &track.series));
         track.alarm = Some(alarm);

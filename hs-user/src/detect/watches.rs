@@ -13,6 +13,8 @@ use crate::responders::{Responders, WatchList};
 
 /// A watch that nobody asked for in so long goes.
 const IDLE_NS: u64 = 6_000_000_000;
+/// A watch that is older than this when a flood begins begins anew with it.
+const BEFORE_NS: u64 = 2_000_000_000;
 /// So many samples a step are enough.
 const ENOUGH: u64 = SAMPLES as u64 * 3 / 4;
 /// Sources that completed are remembered up to this number.
@@ -23,6 +25,7 @@ pub(super) struct Watch {
     key: VictimKey,
     number: u32,
     shift: u32,
+    since_ns: u64,
     wanted_ns: u64,
     taken: u64,
     /// Handshakes begun and answered of the target when the watch began.
@@ -41,13 +44,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    fn new(key: VictimKey, number: u32, begun: i64, answered: i64) -> Watch {
+    fn new(key: VictimKey, number: u32, (begun, answered): (i64, i64), since_ns: u64) -> Watch {
         let empty = || Box::new([0; SKETCH_REGISTERS]);
         Watch {
             key,
             number,
             shift: 0,
-            wanted_ns: 0,
+            since_ns,
+            wanted_ns: since_ns,
             taken: 0,
             begun,
             answered,
@@ -139,7 +143,7 @@ impl Watches {
 
     /// Asks for a watch over a target of which so many SYNs come in a step.
     pub(super) fn want(&mut self, key: VictimKey, per_step: i64, totals: (i64, i64), now_ns: u64) {
-        if !self.by_key.contains_key(&key) && !self.begin(key, totals) {
+        if !self.by_key.contains_key(&key) && !self.begin(key, totals, now_ns) {
             return;
         }
         let Some(watch) = self.by_key.get_mut(&key) else { return };
@@ -152,7 +156,25 @@ impl Watches {
         }
     }
 
-    fn begin(&mut self, key: VictimKey, (begun, answered): (i64, i64)) -> bool {
+    /// An alarm begins: what its watch saw long before is none of it.
+    pub(super) fn renew(&mut self, key: &VictimKey, rising_since_ns: u64, totals: (i64, i64), now_ns: u64) {
+        let Some(watch) = self.by_key.get_mut(key) else { return };
+        if watch.since_ns + BEFORE_NS < rising_since_ns {
+            self.fresh.push(watch.number);
+            let (number, shift) = (watch.number, watch.shift);
+            **watch = Watch { shift, ..Watch::new(*key, number, totals, now_ns) };
+        }
+    }
+
+    /// An alarm is over.
+    pub(super) fn end(&mut self, key: &VictimKey) {
+        if let Some(watch) = self.by_key.remove(key) {
+            self.used[watch.number as usize - 1] = false;
+            self.changed = true;
+        }
+    }
+
+    fn begin(&mut self, key: VictimKey, totals: (i64, i64), now_ns: u64) -> bool {
         let prefix = key.addr.prefix();
         let neighbours = self.by_key.keys().filter(|other| other.addr.prefix() == prefix).count();
         let Some(slot) = self.used.iter().position(|used| !used) else { return false };
@@ -161,7 +183,7 @@ impl Watches {
         }
         let number = slot as u32 + 1;
         self.used[slot] = true;
-        self.by_key.insert(key, Box::new(Watch::new(key, number, begun, answered)));
+        self.by_key.insert(key, Box::new(Watch::new(key, number, totals, now_ns)));
         self.fresh.push(number);
         self.changed = true;
         true

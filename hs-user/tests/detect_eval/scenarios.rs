@@ -300,7 +300,7 @@ pub fn daily_rhythm(seed: u64, seconds: u64) -> Scenario {
 pub fn restart(seed: u64) -> Scenario {
     let until = 60 * SECOND;
     let up = move |at: u64| !(20 * SECOND..30 * SECOND).contains(&at);
-    let refuses = seed % 2 == 0;
+    let refuses = seed.is_multiple_of(2);
     let flow = poisson(
         0,
         until,
@@ -427,7 +427,7 @@ pub fn scan(seed: u64) -> Scenario {
         move |random, at| {
             port += 1;
             let fate = match random.below(10) {
-                _ if seed % 2 == 0 => Fate::Refused,
+                _ if seed.is_multiple_of(2) => Fate::Refused,
                 0 => Fate::Refused,
                 _ => Fate::Unheard,
             };
