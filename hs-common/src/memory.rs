@@ -31,7 +31,7 @@ impl Tracker {
         if link == Link::Ethernet && track::pass(&mut self.host, packet) {
             return;
         }
-        let parsed = parse(packet, link, None, &mut self.scratch.segment);
+        let parsed = parse(packet, link, &mut self.scratch.segment);
         track::track(&mut self.host, &mut self.scratch, parsed, place);
     }
 

@@ -29,6 +29,12 @@ pub trait Packet {
     fn settle(&self, value: usize) -> usize {
         value
     }
+
+    /// The same for a value that is no offset, and may be of any size.
+    #[inline(always)]
+    fn forget(&self, value: usize) -> usize {
+        value
+    }
 }
 
 /// Fields of a header, by offset. Reading past the `N` bytes asked for is a mistake in the caller:

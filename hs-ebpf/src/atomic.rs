@@ -28,12 +28,19 @@ pub unsafe fn fetch_add(cell: *mut u64, value: u64) -> u64 {
     value
 }
 
-/// Puts a value there.
+/// Puts a value there, after all that was written before. x86-64 keeps stores in order by itself; elsewhere
+/// it takes an exchange, for the instruction set has no store-release before Linux 6.15.
 ///
 /// # Safety
 /// `cell` is aligned map memory.
 #[inline(always)]
-pub unsafe fn store(cell: *mut u64, value: u64) {
+pub unsafe fn release(cell: *mut u64, value: u64) {
+    #[cfg(bpf_target_arch = "x86_64")]
+    // SAFETY: by the caller. The assembly keeps the compiler from moving other stores behind it.
+    unsafe {
+        asm!("*(u64 *)({cell} + 0) = {value}", cell = in(reg) cell, value = in(reg) value);
+    }
+    #[cfg(not(bpf_target_arch = "x86_64"))]
     // SAFETY: by the caller.
     unsafe {
         asm!("{value} = xchg_64({cell} + 0, {value})", cell = in(reg) cell, value = inout(reg) value => _);

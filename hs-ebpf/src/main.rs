@@ -34,7 +34,7 @@ pub fn hs_xdp(ctx: XdpContext) -> u32 {
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
         let packet = Linear::of_xdp(&ctx);
         if !pass(&mut kernel, &packet) {
-            let parsed = parse(&packet, Link::Ethernet, None, &mut scratch.segment);
+            let parsed = parse(&packet, Link::Ethernet, &mut scratch.segment);
             track(&mut kernel, scratch, parsed, Place { ifindex, hook: Hook::Ingress });
         }
     }
@@ -71,10 +71,14 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
     let ifindex = unsafe { (*ctx.skb.skb).ifindex };
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
         let packet = Linear::of_skb(ctx);
-        let vlan = packet::stripped_vlan(ctx);
-        if !(matches!(link, Link::Ethernet) && vlan.is_none() && pass(&mut kernel, &packet)) {
-            let parsed = parse(&packet, link, vlan, &mut scratch.segment);
+        let short = matches!(link, Link::Ethernet)
+            && (maps::config().vlan_aware == 0 || packet::stripped_vlan(ctx).is_none());
+        if !(short && pass(&mut kernel, &packet)) {
+            let parsed = parse(&packet, link, &mut scratch.segment);
             let parsed = parsed.map_err(|why| packet.why_unparsed(why));
+            if let Some(tci) = packet::stripped_vlan(ctx) {
+                scratch.segment.vlan = scratch.segment.vlan.push_outer(tci);
+            }
             track(&mut kernel, scratch, parsed, Place { ifindex, hook });
         }
     }
@@ -90,7 +94,7 @@ pub fn hs_replay(ctx: XdpContext) -> u32 {
         && let Some((mut kernel, scratch)) = Kernel::for_packets()
     {
         if !(matches!(packet.link(), Link::Ethernet) && pass(&mut kernel, &packet)) {
-            let parsed = parse(&packet, packet.link(), None, &mut scratch.segment);
+            let parsed = parse(&packet, packet.link(), &mut scratch.segment);
             track(&mut kernel, scratch, parsed, place);
         }
     }

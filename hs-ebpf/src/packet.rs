@@ -8,7 +8,7 @@ use hs_common::parse::Link;
 use hs_common::shared::Replay;
 
 use crate::maps;
-use crate::verifier::{forgotten, hidden, repeat};
+use crate::verifier::{forget, forgotten, hidden, repeat};
 
 /// Offsets beyond this are not followed: the verifier wants packet offsets below 64 KiB, and all
 /// headers together are shorter.
@@ -81,6 +81,11 @@ impl Packet for Linear {
     #[inline(always)]
     fn settle(&self, value: usize) -> usize {
         forgotten::<MAX_OFFSET>(value, self.end - self.start)
+    }
+
+    #[inline(always)]
+    fn forget(&self, value: usize) -> usize {
+        forget(value as u64, (self.end - self.start) as u64) as usize
     }
 }
 
@@ -163,5 +168,10 @@ impl Packet for Replayed {
     #[inline(always)]
     fn settle(&self, value: usize) -> usize {
         self.linear.settle(value)
+    }
+
+    #[inline(always)]
+    fn forget(&self, value: usize) -> usize {
+        self.linear.forget(value)
     }
 }

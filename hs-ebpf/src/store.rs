@@ -52,11 +52,11 @@ pub fn exchange(line: *mut Line, way: u32, old: Word, new: Word) -> bool {
     unsafe { atomic::compare_exchange(word_of(line, way), old.0, new.0) }
 }
 
-/// A word that is busy has one writer. The exchange orders the record's bytes before it.
+/// A word that is busy has one writer. What it wrote beside the word is there before the word is.
 #[inline(always)]
 pub fn put(line: *mut Line, way: u32, new: Word) {
     // SAFETY: as above.
-    unsafe { atomic::store(word_of(line, way), new.0) };
+    unsafe { atomic::release(word_of(line, way), new.0) };
 }
 
 #[inline(always)]
@@ -116,7 +116,7 @@ pub fn write(entry: *mut Versioned, flow: &Versioned) -> bool {
     // SAFETY: a live map value; the odd version keeps all others from writing.
     unsafe {
         copy(&raw const flow.flow, &raw mut (*entry).flow);
-        atomic::store(&raw mut (*entry).version, flow.version.wrapping_add(2));
+        atomic::release(&raw mut (*entry).version, flow.version.wrapping_add(2));
     }
     true
 }

@@ -101,6 +101,7 @@ impl BpfToolchain {
     fn rustflags(&self, root: &Path, arch: &str) -> OsString {
         let mut flags = vec![
             format!("--cfg=bpf_target_arch=\"{arch}\""),
+            "--check-cfg=cfg(bpf_target_arch,values(any()))".to_owned(),
             "-Cdebuginfo=2".to_owned(),
             "-Clink-arg=--btf".to_owned(),
             // Version 3 of the instruction set has atomics and 32-bit arithmetic (Linux 5.12). Headers lie at

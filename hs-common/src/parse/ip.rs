@@ -2,7 +2,7 @@
 
 use super::{Network, Transport};
 use crate::packet::{Header, Packet};
-use crate::{Addr, Unparsed};
+use crate::{Addr, Segment, Unparsed};
 
 /// The IP version that the link layer announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +30,19 @@ const IPV4_FRAGMENT_OFFSET: u16 = 0x1fff;
 const IPV6_FRAGMENT_OFFSET: u16 = 0xfff8;
 
 #[inline(always)]
-pub(super) fn parse<P: Packet>(packet: &P, network: &Network) -> Result<Transport, Unparsed> {
+pub(super) fn parse<P: Packet>(
+    packet: &P,
+    network: &Network,
+    segment: &mut Segment,
+) -> Result<Transport, Unparsed> {
     match network.version {
-        Version::V4 => v4(packet, network.offset),
-        Version::V6 => v6(packet, network.offset),
+        Version::V4 => v4(packet, network.offset, segment),
+        Version::V6 => v6(packet, network.offset, segment),
     }
 }
 
 #[inline(always)]
-fn v4<P: Packet>(packet: &P, offset: usize) -> Result<Transport, Unparsed> {
+fn v4<P: Packet>(packet: &P, offset: usize, segment: &mut Segment) -> Result<Transport, Unparsed> {
     let ip = packet.header::<20>(offset).ok_or(Unparsed::IpTruncated)?;
     let header_length = usize::from(ip.u8(0) & 0x0f) * 4;
     if ip.u8(0) >> 4 != 4 || header_length < 20 {
@@ -51,19 +55,16 @@ fn v4<P: Packet>(packet: &P, offset: usize) -> Result<Transport, Unparsed> {
     };
     let length = total_length.checked_sub(header_length).ok_or(Unparsed::BadIpHeader)?;
     let fragment = ip.be16(6);
-    let transport = Transport {
-        src: Addr::from_v4_word(ip.ne32(12)),
-        dst: Addr::from_v4_word(ip.ne32(16)),
-        ttl: ip.u8(8),
-        offset: offset + header_length,
-        length,
-    };
+    segment.src = Addr::from_v4_word(ip.ne32(12));
+    segment.dst = Addr::from_v4_word(ip.ne32(16));
+    segment.ttl = ip.u8(8);
+    let transport = Transport { offset: offset + header_length, length };
     let later = fragment & IPV4_FRAGMENT_OFFSET != 0;
     deliver(packet, ip.u8(9), later, transport)
 }
 
 #[inline(always)]
-fn v6<P: Packet>(packet: &P, offset: usize) -> Result<Transport, Unparsed> {
+fn v6<P: Packet>(packet: &P, offset: usize, segment: &mut Segment) -> Result<Transport, Unparsed> {
     let ip = packet.header::<40>(offset).ok_or(Unparsed::IpTruncated)?;
     if ip.u8(0) >> 4 != 6 {
         return Err(Unparsed::BadIpHeader);
@@ -73,13 +74,10 @@ fn v6<P: Packet>(packet: &P, offset: usize) -> Result<Transport, Unparsed> {
         0 => packet.on_wire().saturating_sub(offset + 40),
         length => length,
     };
-    let transport = Transport {
-        src: Addr::from_v6_words(ip.ne64(8), ip.ne64(16)),
-        dst: Addr::from_v6_words(ip.ne64(24), ip.ne64(32)),
-        ttl: ip.u8(7),
-        offset: offset + 40,
-        length,
-    };
+    segment.src = Addr::from_v6_words(ip.ne64(8), ip.ne64(16));
+    segment.dst = Addr::from_v6_words(ip.ne64(24), ip.ne64(32));
+    segment.ttl = ip.u8(7);
+    let transport = Transport { offset: offset + 40, length };
     match ip.u8(6) {
         PROTO_TCP => Ok(transport),
         next => behind_extensions(packet, next, transport),

@@ -3,7 +3,7 @@
 use super::Network;
 use super::ip::Version;
 use crate::packet::{Header, Packet};
-use crate::{Unparsed, VlanTags};
+use crate::{Segment, Unparsed, VlanTags};
 
 /// What the first byte of a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,20 +51,21 @@ const MAX_802_3_LENGTH: u16 = 1500;
 const SNAP: u32 = 0xaaaa_0300;
 
 #[inline(always)]
-pub(super) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Network, Unparsed> {
+pub(super) fn parse<P: Packet>(packet: &P, link: Link, segment: &mut Segment) -> Result<Network, Unparsed> {
+    segment.vlan = VlanTags::NONE;
     match link {
         Link::Ethernet => {
             let header = packet.header::<14>(0).ok_or(Unparsed::ShortFrame)?;
-            tagged(packet, header.be16(12), 14)
+            tagged(packet, header.be16(12), 14, segment)
         }
         Link::RawIp => raw(packet, 0),
         Link::LinuxCooked => {
             let header = packet.header::<16>(0).ok_or(Unparsed::ShortFrame)?;
-            tagged(packet, header.be16(14), 16)
+            tagged(packet, header.be16(14), 16, segment)
         }
         Link::LinuxCooked2 => {
             let header = packet.header::<20>(0).ok_or(Unparsed::ShortFrame)?;
-            tagged(packet, header.be16(0), 20)
+            tagged(packet, header.be16(0), 20, segment)
         }
         Link::BsdLoopback => {
             packet.header::<4>(0).ok_or(Unparsed::ShortFrame)?;
@@ -75,19 +76,24 @@ pub(super) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Network, Unpars
 
 /// Follows up to two VLAN tags to the network layer.
 #[inline(always)]
-fn tagged<P: Packet>(packet: &P, ethertype: u16, offset: usize) -> Result<Network, Unparsed> {
+fn tagged<P: Packet>(
+    packet: &P,
+    ethertype: u16,
+    offset: usize,
+    segment: &mut Segment,
+) -> Result<Network, Unparsed> {
     // The common case first: it must not pay for tags.
     if let Some(version) = version_of(ethertype) {
-        return Ok(Network { offset, version, vlan: VlanTags::NONE });
+        return Ok(Network { offset, version });
     }
-    let (mut ethertype, mut offset, mut vlan) = (ethertype, offset, VlanTags::NONE);
+    let (mut ethertype, mut offset) = (ethertype, offset);
     let mut depth = 0;
     while ETHERTYPES_VLAN.contains(&ethertype) {
         if depth == 2 {
             return Err(Unparsed::VlanTooDeep);
         }
         let tag = packet.header::<4>(offset).ok_or(Unparsed::ShortFrame)?;
-        vlan = vlan.push(tag.be16(0));
+        segment.vlan = segment.vlan.push(tag.be16(0));
         ethertype = tag.be16(2);
         offset += 4;
         depth += 1;
@@ -101,7 +107,7 @@ fn tagged<P: Packet>(packet: &P, ethertype: u16, offset: usize) -> Result<Networ
         offset += 8;
     }
     let version = version_of(ethertype).ok_or(Unparsed::NotIp)?;
-    Ok(Network { offset, version, vlan })
+    Ok(Network { offset, version })
 }
 
 #[inline(always)]
@@ -123,5 +129,5 @@ fn raw<P: Packet>(packet: &P, offset: usize) -> Result<Network, Unparsed> {
         6 => Version::V6,
         _ => return Err(Unparsed::NotIp),
     };
-    Ok(Network { offset, version, vlan: VlanTags::NONE })
+    Ok(Network { offset, version })
 }

@@ -10,45 +10,33 @@ pub use link::Link;
 pub use options::MAX_OPTION_BYTES;
 
 use crate::packet::Packet;
-use crate::{Addr, Segment, Unparsed, VlanTags};
+use crate::{Segment, Unparsed};
 
-/// Parses one packet whose first byte is that of a `link` header. `vlan_outer` is the tag that
-/// hardware took off the frame, if the caller knows of one. The segment is written in place: the
-/// kernel has no stack to spare for copies.
+/// Parses one packet whose first byte is that of a `link` header. A tag that hardware took off the frame is
+/// the caller's to add ([`VlanTags::push_outer`](crate::VlanTags::push_outer)). The segment is written in place: the kernel has no
+/// stack to spare for copies.
 #[inline(always)]
-pub fn parse<P: Packet>(
-    packet: &P,
-    link: Link,
-    vlan_outer: Option<u16>,
-    segment: &mut Segment,
-) -> Result<(), Unparsed> {
-    let mut network = link::parse(packet, link)?;
-    if let Some(tci) = vlan_outer {
-        network.vlan = network.vlan.push_outer(tci);
-    }
+pub fn parse<P: Packet>(packet: &P, link: Link, segment: &mut Segment) -> Result<(), Unparsed> {
+    // What one layer passes on to the next is either settled or lies in the segment, so that the verifier
+    // follows each layer once and not once for each way through the one before.
+    let mut network = link::parse(packet, link, segment)?;
     network.offset = packet.settle(network.offset);
-    let mut transport = ip::parse(packet, &network)?;
+    let mut transport = ip::parse(packet, &network, segment)?;
     transport.offset = packet.settle(transport.offset);
-    segment.vlan = network.vlan;
-    segment.ttl = transport.ttl;
+    transport.length = packet.forget(transport.length);
     tcp::parse(packet, &transport, segment)
 }
 
-/// Where the IP header begins, and what the link layer said of it.
+/// Where the IP header begins, and what the link layer said of it besides the VLAN tags.
 #[derive(Clone, Copy)]
 struct Network {
     offset: usize,
     version: ip::Version,
-    vlan: VlanTags,
 }
 
-/// Where the TCP header begins, and what IP said of it.
+/// Where the TCP header begins, and what IP said of it besides addresses and TTL.
 #[derive(Clone, Copy)]
 struct Transport {
-    src: Addr,
-    dst: Addr,
-    /// TTL or hop limit.
-    ttl: u8,
     offset: usize,
     /// Bytes of TCP header and payload that IP promises; of a fragmented packet, in this fragment.
     length: usize,

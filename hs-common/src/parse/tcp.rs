@@ -11,8 +11,6 @@ const FLAGS: u16 = 0x1ff;
 
 #[inline(always)]
 pub(super) fn parse<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment) -> Result<(), Unparsed> {
-    segment.src = at.src;
-    segment.dst = at.dst;
     segment.fast_open = 0;
     if at.length < HEADER {
         return truncated(packet, at, segment);
@@ -44,13 +42,8 @@ pub(super) fn parse<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment
 /// IP says that there are fewer than 20 bytes. What there is of the ports names the flow.
 #[inline(always)]
 fn truncated<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment) -> Result<(), Unparsed> {
-    let (vlan, ttl) = (segment.vlan, segment.ttl);
-    *segment = Segment::EMPTY;
-    segment.src = at.src;
-    segment.dst = at.dst;
-    segment.vlan = vlan;
-    segment.ttl = ttl;
-    segment.fault = Anomaly::TruncatedHeader.code();
+    let Segment { src, dst, vlan, ttl, .. } = *segment;
+    *segment = Segment { src, dst, vlan, ttl, fault: Anomaly::TruncatedHeader.code(), ..Segment::EMPTY };
     if at.length >= 4 {
         let tcp = packet.header::<4>(at.offset).ok_or(Unparsed::IpTruncated)?;
         segment.src_port = tcp.be16(0);

@@ -28,7 +28,7 @@ fn with_options(flags: TcpFlags, options: &[&[u8]]) -> Segment {
     let packet =
         wire::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 6, 0, &[], &wire::tcp_with(&base(flags), &options));
     let mut segment = Segment::EMPTY;
-    parse(&Captured::whole(&packet), Link::RawIp, None, &mut segment).expect("a segment");
+    parse(&Captured::whole(&packet), Link::RawIp, &mut segment).expect("a segment");
     segment
 }
 

@@ -42,7 +42,7 @@ pub fn syn(is_v4: bool) -> Segment {
 
 pub fn read(link: Link, bytes: &[u8], on_wire: usize) -> Result<Segment, Unparsed> {
     let mut segment = Segment::EMPTY;
-    parse(&Captured { data: bytes, on_wire }, link, None, &mut segment).map(|()| segment)
+    parse(&Captured { data: bytes, on_wire }, link, &mut segment).map(|()| segment)
 }
 
 fn raw(bytes: &[u8]) -> Result<Segment, Unparsed> {
