@@ -58,6 +58,8 @@ struct Track {
     unanswered: i64,
     verdict: Verdict,
     alarm: Option<Box<Alarm>>,
+    /// Nobody is there to answer: what stays unanswered is no flood, here and in the sums.
+    is_dead: bool,
     /// When it was last found too early to tell.
     waits_since_ns: Option<u64>,
     changed_ns: u64,
@@ -239,6 +241,7 @@ impl Detector {
             unanswered: 0,
             verdict: Verdict::Calm,
             alarm: None,
+            is_dead: false,
             waits_since_ns: None,
             changed_ns: self.observed_ns,
         };
@@ -272,7 +275,9 @@ impl Detector {
             self.look_closer(key, now_ns);
             self.decide(key, &own, covered, &settings, out);
             let Some(track) = self.tracks.get_mut(key) else { continue };
-            let told = track.alarm.as_ref().is_some_and(|alarm| alarm.signature != Signature::Reflection);
+            let alarmed = track.alarm.as_ref().is_some_and(|alarm| alarm.signature != Signature::Reflection);
+            track.is_dead &= !track.series.answers();
+            let told = alarmed || track.is_dead;
             for whole in wholes(key).into_iter().flatten() {
                 let whole = parts.entry(whole).or_default();
                 whole.largest = whole.largest.max(track.series.pressure());
@@ -324,8 +329,10 @@ impl Detector {
             return;
         }
         let watch = self.watches.get(key);
-        let Some(signature) = recognise(key, track, parts, watch, settings).filter(|_| !covered) else {
-            return;
+        let signature = match recognise(key, track, parts, watch, settings) {
+            Finding::Attack(signature) if !covered => signature,
+            Finding::DeadService => return self.lay_to_rest(key),
+            _ => return,
         };
         let victim = match watch.and_then(watches::Watch::sole_dest) {
             Some(dest) if key.scope == scope::PREFIX => Target::of(&VictimKey::address(dest)),
@@ -333,6 +340,7 @@ impl Detector {
         };
         let mut alarm = Box::new(Alarm::new(self.next_id, signature, victim, &track.series, settings));
         self.next_id += 1;
+        track.is_dead = false;
         let (now, rising_since_ns) = (track.series.now(), track.series.rising_since_ns);
         if signature == Signature::SynFlood {
             self.watches.renew(key, rising_since_ns, (now.begun, now.answered), now.time_ns);
@@ -341,6 +349,15 @@ impl Detector {
         out.push(alarm.alert(Phase::Start, &track.series));
         track.alarm = Some(alarm);
         self.forgive_wholes(key);
+    }
+
+    /// What clients of a dead service leave is no reason to alarm, here or for the whole.
+    fn lay_to_rest(&mut self, key: &VictimKey) {
+        self.forgive_wholes(key);
+        if let Some(track) = self.tracks.get_mut(key) {
+            track.is_dead = true;
+            track.series.settle();
+        }
     }
 
     /// What a part answers for is no reason to alarm for the whole.
@@ -384,36 +401,44 @@ fn settings_of(settings: &Settings, key: &VictimKey) -> Option<Arc<Settings>> {
     settings.for_target(target.ip, target.port).map(Arc::new)
 }
 
-/// What happens to a target, if anything does.
+/// What happens to a target.
+enum Finding {
+    /// Nothing, or nothing that can be told yet.
+    Nothing,
+    /// Nobody is there to answer.
+    DeadService,
+    /// This.
+    Attack(Signature),
+}
+
 fn recognise(
     key: &VictimKey,
     track: &mut Track,
     parts: &Parts,
     watch: Option<&watches::Watch>,
     settings: &Settings,
-) -> Option<Signature> {
+) -> Finding {
     if key.scope != scope::PORT {
         if is_reflection(track, parts) {
-            return Some(Signature::Reflection);
+            return Finding::Attack(Signature::Reflection);
         }
-        if is_scan(track, parts, watch, settings)? {
-            return Some(Signature::SynScan);
+        match is_scan(track, parts, watch, settings) {
+            Some(true) => return Finding::Attack(Signature::SynScan),
+            Some(false) => {}
+            None => return Finding::Nothing,
         }
     }
     if track.verdict != Verdict::Flood {
         track.waits_since_ns = None;
-        return None;
+        return Finding::Nothing;
     }
     if parts.largest >= MOST * track.series.pressure() {
-        return None;
+        return Finding::Nothing;
     }
     match track.series.is_dead() {
-        Some(false) => Some(Signature::SynFlood),
-        Some(true) => {
-            track.series.settle();
-            None
-        }
-        None => None,
+        Some(false) => Finding::Attack(Signature::SynFlood),
+        Some(true) => Finding::DeadService,
+        None => Finding::Nothing,
     }
 }
 

@@ -312,7 +312,8 @@ pub fn restart(seed: u64) -> Scenario {
             client(random, 5_000, at, web(), if up(at) { Fate::Completes } else { down })
         },
     );
-    peaceful("restarting service", vec![flow], until)
+    let neighbour = honest(0, until, 50.0, 500, (ip(198, 18, 0, 7), 443), seed + 1);
+    peaceful("restarting service", vec![flow, neighbour], until)
 }
 
 pub fn dead(seed: u64) -> Scenario {
@@ -328,7 +329,8 @@ pub fn dead(seed: u64) -> Scenario {
             client(random, 5_000, at, web(), if at < death { Fate::Completes } else { Fate::Repeats })
         },
     );
-    peaceful("dead service, 150/s, then 300 attempts/s", vec![flow], until)
+    let neighbour = honest(0, until, 50.0, 500, (ip(198, 18, 0, 7), 443), seed + 1);
+    peaceful("dead service, 150/s, then 300 attempts/s", vec![flow, neighbour], until)
 }
 
 pub fn gateway(seed: u64) -> Scenario {
