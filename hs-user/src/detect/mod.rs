@@ -11,6 +11,7 @@ mod alarm;
 mod alert;
 mod kind;
 mod ledger;
+mod recognise;
 mod series;
 mod settings;
 mod sources;
@@ -32,6 +33,7 @@ pub use settings::{Exception, Sensitivity, Settings, Treatment};
 use crate::responders::Responders;
 use alarm::Alarm;
 use ledger::{Ledger, Step};
+use recognise::{Finding, fresh_ports, recognise, unsolicited};
 use series::{Series, Verdict};
 use watches::Watches;
 
@@ -43,11 +45,6 @@ const FORGET_NS: u64 = 600 * NS_PER_SEC;
 const CLEAN_NS: u64 = 10 * NS_PER_SEC;
 /// A part that makes up so much of a whole is the one to name.
 const MOST: f64 = 0.6;
-/// Scans are counted over so long.
-const SCAN_NS: u64 = 4 * NS_PER_SEC;
-/// Backscatter is counted over so long; so many SYN-ACKs in that time are an alarm.
-const REFLECTION_NS: u64 = 2 * NS_PER_SEC;
-const REFLECTION: f64 = 80.0;
 
 /// What is known of a target.
 struct Track {
@@ -282,7 +279,7 @@ impl Detector {
                 let whole = parts.entry(whole).or_default();
                 whole.largest = whole.largest.max(track.series.pressure());
                 whole.unsolicited = whole.unsolicited.max(unsolicited(&track.series));
-                whole.fresh = whole.fresh.max(grown(&track.series, |point| point.fresh));
+                whole.fresh = whole.fresh.max(fresh_ports(&track.series));
                 whole.told += if told { track.unanswered } else { 0 };
             }
             track.step = Step::default();
@@ -298,7 +295,7 @@ impl Detector {
     /// Watches a target that looks suspicious.
     fn look_closer(&mut self, key: &VictimKey, now_ns: u64) {
         let Some(track) = self.tracks.get(key) else { return };
-        let spread = track.series.rate_over(SCAN_NS, |point| point.fresh) * 4.0 >= 16.0;
+        let spread = fresh_ports(&track.series) >= 16.0;
         let wide = key.scope != scope::PORT;
         let suspicious =
             track.verdict != Verdict::Calm && (!wide || spread || track.verdict == Verdict::Flood);
@@ -399,91 +396,4 @@ fn wholes(key: &VictimKey) -> [Option<VictimKey>; 2] {
 fn settings_of(settings: &Settings, key: &VictimKey) -> Option<Arc<Settings>> {
     let target = Target::of(key);
     settings.for_target(target.ip, target.port).map(Arc::new)
-}
-
-/// What happens to a target.
-enum Finding {
-    /// Nothing, or nothing that can be told yet.
-    Nothing,
-    /// Nobody is there to answer.
-    DeadService,
-    /// This.
-    Attack(Signature),
-}
-
-fn recognise(
-    key: &VictimKey,
-    track: &mut Track,
-    parts: &Parts,
-    watch: Option<&watches::Watch>,
-    settings: &Settings,
-) -> Finding {
-    if key.scope != scope::PORT {
-        if is_reflection(track, parts) {
-            return Finding::Attack(Signature::Reflection);
-        }
-        match is_scan(track, parts, watch, settings) {
-            Some(true) => return Finding::Attack(Signature::SynScan),
-            Some(false) => {}
-            None => return Finding::Nothing,
-        }
-    }
-    if track.verdict != Verdict::Flood {
-        track.waits_since_ns = None;
-        return Finding::Nothing;
-    }
-    if parts.largest >= MOST * track.series.pressure() {
-        return Finding::Nothing;
-    }
-    match track.series.is_dead() {
-        Some(false) => Finding::Attack(Signature::SynFlood),
-        Some(true) => Finding::DeadService,
-        None => Finding::Nothing,
-    }
-}
-
-fn is_reflection(track: &Track, parts: &Parts) -> bool {
-    let count = unsolicited(&track.series);
-    count >= REFLECTION && parts.unsolicited < MOST * count
-}
-
-fn unsolicited(series: &Series) -> f64 {
-    let start = series.at(series.now().time_ns.saturating_sub(REFLECTION_NS));
-    (series.now().unsolicited - start.unsolicited) as f64
-}
-
-/// What was added in the time that scans are counted over.
-fn grown(series: &Series, of: fn(&series::Point) -> i64) -> f64 {
-    let start = series.at(series.now().time_ns.saturating_sub(SCAN_NS));
-    (of(series.now()) - of(&start)) as f64
-}
-
-/// Whether one source tries port after port. `None` if that can't be told yet, and it may be.
-fn is_scan(
-    track: &mut Track,
-    parts: &Parts,
-    watch: Option<&watches::Watch>,
-    settings: &Settings,
-) -> Option<bool> {
-    let series = &track.series;
-    let fresh = grown(series, |point| point.fresh);
-    // A port that is tried again and again is no port that is looked for.
-    let touched =
-        grown(series, |point| point.fresh_begun) >= 0.5 * grown(series, |point| point.begun - point.answered);
-    if !touched || fresh < settings.scan_ports / 4.0 || parts.fresh >= MOST * fresh {
-        return Some(false);
-    }
-    let Some(watch) = watch.filter(|watch| watch.samples() >= 16) else {
-        let now_ns = series.now().time_ns;
-        let since_ns = *track.waits_since_ns.get_or_insert(now_ns);
-        return if now_ns - since_ns < NS_PER_SEC { None } else { Some(false) };
-    };
-    let largest = watch.top.shares(&watch.completed).first().map_or(0.0, |(_, share)| *share);
-    let tried = watch.largest_failed();
-    match (largest >= 0.8, fresh >= settings.scan_ports && tried >= settings.scan_ports / 2.0) {
-        (true, true) => Some(true),
-        // Soon it will be enough, and a flood it is not.
-        (true, false) => None,
-        (false, _) => Some(false),
-    }
 }
