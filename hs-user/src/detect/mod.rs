@@ -11,6 +11,7 @@ mod alarm;
 mod alert;
 mod kind;
 mod ledger;
+mod recognise;
 mod series;
 mod settings;
 mod sources;
@@ -32,6 +33,7 @@ pub use settings::{Exception, Sensitivity, Settings, Treatment};
 use crate::responders::Responders;
 use alarm::Alarm;
 use ledger::{Ledger, Step};
+use recognise::{Finding, fresh_ports, recognise, unsolicited};
 use series::{Series, Verdict};
 use watches::Watches;
 
@@ -43,11 +45,6 @@ const FORGET_NS: u64 = 600 * NS_PER_SEC;
 const CLEAN_NS: u64 = 10 * NS_PER_SEC;
 /// A part that makes up so much of a whole is the one to name.
 const MOST: f64 = 0.6;
-/// Scans are counted over so long.
-const SCAN_NS: u64 = 4 * NS_PER_SEC;
-/// Backscatter is counted over so long; so many SYN-ACKs in that time are an alarm.
-const REFLECTION_NS: u64 = 2 * NS_PER_SEC;
-const REFLECTION: f64 = 80.0;
 
 /// What is known of a target.
 struct Track {
@@ -58,6 +55,8 @@ struct Track {
     unanswered: i64,
     verdict: Verdict,
     alarm: Option<Box<Alarm>>,
+    /// Nobody is there to answer: what stays unanswered is no flood, here and in the sums.
+    is_dead: bool,
     /// When it was last found too early to tell.
     waits_since_ns: Option<u64>,
     changed_ns: u64,
@@ -239,6 +238,7 @@ impl Detector {
             unanswered: 0,
             verdict: Verdict::Calm,
             alarm: None,
+            is_dead: false,
             waits_since_ns: None,
             changed_ns: self.observed_ns,
         };
@@ -272,12 +272,14 @@ impl Detector {
             self.look_closer(key, now_ns);
             self.decide(key, &own, covered, &settings, out);
             let Some(track) = self.tracks.get_mut(key) else { continue };
-            let told = track.alarm.as_ref().is_some_and(|alarm| alarm.signature != Signature::Reflection);
+            let alarmed = track.alarm.as_ref().is_some_and(|alarm| alarm.signature != Signature::Reflection);
+            track.is_dead &= !track.series.answers();
+            let told = alarmed || track.is_dead;
             for whole in wholes(key).into_iter().flatten() {
                 let whole = parts.entry(whole).or_default();
                 whole.largest = whole.largest.max(track.series.pressure());
                 whole.unsolicited = whole.unsolicited.max(unsolicited(&track.series));
-                whole.fresh = whole.fresh.max(grown(&track.series, |point| point.fresh));
+                whole.fresh = whole.fresh.max(fresh_ports(&track.series));
                 whole.told += if told { track.unanswered } else { 0 };
             }
             track.step = Step::default();
@@ -293,7 +295,7 @@ impl Detector {
     /// Watches a target that looks suspicious.
     fn look_closer(&mut self, key: &VictimKey, now_ns: u64) {
         let Some(track) = self.tracks.get(key) else { return };
-        let spread = track.series.rate_over(SCAN_NS, |point| point.fresh) * 4.0 >= 16.0;
+        let spread = fresh_ports(&track.series) >= 16.0;
         let wide = key.scope != scope::PORT;
         let suspicious =
             track.verdict != Verdict::Calm && (!wide || spread || track.verdict == Verdict::Flood);
@@ -324,8 +326,10 @@ impl Detector {
             return;
         }
         let watch = self.watches.get(key);
-        let Some(signature) = recognise(key, track, parts, watch, settings).filter(|_| !covered) else {
-            return;
+        let signature = match recognise(key, track, parts, watch, settings) {
+            Finding::Attack(signature) if !covered => signature,
+            Finding::DeadService => return self.lay_to_rest(key),
+            _ => return,
         };
         let victim = match watch.and_then(watches::Watch::sole_dest) {
             Some(dest) if key.scope == scope::PREFIX => Target::of(&VictimKey::address(dest)),
@@ -333,6 +337,7 @@ impl Detector {
         };
         let mut alarm = Box::new(Alarm::new(self.next_id, signature, victim, &track.series, settings));
         self.next_id += 1;
+        track.is_dead = false;
         let (now, rising_since_ns) = (track.series.now(), track.series.rising_since_ns);
         if signature == Signature::SynFlood {
             self.watches.renew(key, rising_since_ns, (now.begun, now.answered), now.time_ns);
@@ -341,6 +346,15 @@ impl Detector {
         out.push(alarm.alert(Phase::Start, &track.series));
         track.alarm = Some(alarm);
         self.forgive_wholes(key);
+    }
+
+    /// What clients of a dead service leave is no reason to alarm, here or for the whole.
+    fn lay_to_rest(&mut self, key: &VictimKey) {
+        self.forgive_wholes(key);
+        if let Some(track) = self.tracks.get_mut(key) {
+            track.is_dead = true;
+            track.series.settle();
+        }
     }
 
     /// What a part answers for is no reason to alarm for the whole.
@@ -382,83 +396,4 @@ fn wholes(key: &VictimKey) -> [Option<VictimKey>; 2] {
 fn settings_of(settings: &Settings, key: &VictimKey) -> Option<Arc<Settings>> {
     let target = Target::of(key);
     settings.for_target(target.ip, target.port).map(Arc::new)
-}
-
-/// What happens to a target, if anything does.
-fn recognise(
-    key: &VictimKey,
-    track: &mut Track,
-    parts: &Parts,
-    watch: Option<&watches::Watch>,
-    settings: &Settings,
-) -> Option<Signature> {
-    if key.scope != scope::PORT {
-        if is_reflection(track, parts) {
-            return Some(Signature::Reflection);
-        }
-        if is_scan(track, parts, watch, settings)? {
-            return Some(Signature::SynScan);
-        }
-    }
-    if track.verdict != Verdict::Flood {
-        track.waits_since_ns = None;
-        return None;
-    }
-    if parts.largest >= MOST * track.series.pressure() {
-        return None;
-    }
-    match track.series.is_dead() {
-        Some(false) => Some(Signature::SynFlood),
-        Some(true) => {
-            track.series.settle();
-            None
-        }
-        None => None,
-    }
-}
-
-fn is_reflection(track: &Track, parts: &Parts) -> bool {
-    let count = unsolicited(&track.series);
-    count >= REFLECTION && parts.unsolicited < MOST * count
-}
-
-fn unsolicited(series: &Series) -> f64 {
-    let start = series.at(series.now().time_ns.saturating_sub(REFLECTION_NS));
-    (series.now().unsolicited - start.unsolicited) as f64
-}
-
-/// What was added in the time that scans are counted over.
-fn grown(series: &Series, of: fn(&series::Point) -> i64) -> f64 {
-    let start = series.at(series.now().time_ns.saturating_sub(SCAN_NS));
-    (of(series.now()) - of(&start)) as f64
-}
-
-/// Whether one source tries port after port. `None` if that can't be told yet, and it may be.
-fn is_scan(
-    track: &mut Track,
-    parts: &Parts,
-    watch: Option<&watches::Watch>,
-    settings: &Settings,
-) -> Option<bool> {
-    let series = &track.series;
-    let fresh = grown(series, |point| point.fresh);
-    // A port that is tried again and again is no port that is looked for.
-    let touched =
-        grown(series, |point| point.fresh_begun) >= 0.5 * grown(series, |point| point.begun - point.answered);
-    if !touched || fresh < settings.scan_ports / 4.0 || parts.fresh >= MOST * fresh {
-        return Some(false);
-    }
-    let Some(watch) = watch.filter(|watch| watch.samples() >= 16) else {
-        let now_ns = series.now().time_ns;
-        let since_ns = *track.waits_since_ns.get_or_insert(now_ns);
-        return if now_ns - since_ns < NS_PER_SEC { None } else { Some(false) };
-    };
-    let largest = watch.top.shares(&watch.completed).first().map_or(0.0, |(_, share)| *share);
-    let tried = watch.largest_failed();
-    match (largest >= 0.8, fresh >= settings.scan_ports && tried >= settings.scan_ports / 2.0) {
-        (true, true) => Some(true),
-        // Soon it will be enough, and a flood it is not.
-        (true, false) => None,
-        (false, _) => Some(false),
-    }
 }

@@ -245,6 +245,12 @@ impl Series {
         Some(repeated * 2 >= due)
     }
 
+    /// Whether SYN-ACKs come, as far as SYNs do.
+    pub(super) fn answers(&self) -> bool {
+        let synacks = self.rate(|point| point.synack);
+        synacks > 0.0 && synacks * 20.0 > self.rate(|point| point.begun)
+    }
+
     /// The newest point that is not after `time_ns`, or else the oldest.
     pub(super) fn at(&self, time_ns: u64) -> Point {
         let newest = self.points.iter().rev().find(|point| point.time_ns <= time_ns);

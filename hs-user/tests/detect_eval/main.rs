@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask detect-eval` runs it in full; as a test it runs one seed of the quicker scenarios.
 
+mod peaceful;
 mod references;
 mod scenarios;
 mod table;
@@ -30,11 +31,11 @@ fn the_detector_reaches_its_figures() {
         Row::new(scenarios::carpet, Goal::Within(3.0, 3.0)),
         Row::new(scenarios::scan, Goal::Within(10.0, 10.0)),
         Row::new(scenarios::backscatter, Goal::Within(2.0, 2.0)),
-        Row::new(scenarios::flash_crowd, Goal::Silence),
-        Row::new(scenarios::restart, Goal::Silence),
-        Row::new(scenarios::dead, Goal::Silence),
-        Row::new(scenarios::one_way, Goal::Silence),
-        Row::new(move |seed| scenarios::mixed(seed, long), Goal::Silence),
+        Row::new(peaceful::flash_crowd, Goal::Silence),
+        Row::new(peaceful::restart, Goal::Silence),
+        Row::new(peaceful::dead, Goal::Silence),
+        Row::new(peaceful::one_way, Goal::Silence),
+        Row::new(move |seed| peaceful::mixed(seed, long), Goal::Silence),
         Row::new(|seed| scenarios::sources(seed, 100), Goal::Sources(100)),
     ];
     if full {
@@ -43,8 +44,8 @@ fn the_detector_reaches_its_figures() {
             Row::new(scenarios::skewed, Goal::Within(0.6, 1.0)),
             Row::new(scenarios::all_ports, Goal::Within(3.0, 3.0)),
             Row::new(scenarios::spray, Goal::Within(0.6, 1.0)),
-            Row::new(move |seed| scenarios::daily_rhythm(seed, long), Goal::Silence),
-            Row::new(scenarios::gateway, Goal::Silence),
+            Row::new(move |seed| peaceful::daily_rhythm(seed, long), Goal::Silence),
+            Row::new(peaceful::gateway, Goal::Silence),
         ]);
         let counts = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
         rows.extend(
