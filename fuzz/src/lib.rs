@@ -15,16 +15,15 @@ use hs_common::parse::{Link, parse as parse_packet};
 /// Bytes of a TCP header without options.
 const TCP_HEADER: usize = 20;
 
-/// Two bytes choose link layer, stripped VLAN tag and length on the wire; the rest is the packet.
+/// Two bytes choose link layer and length on the wire; the rest is the packet.
 pub fn parse(input: &[u8]) {
     let [choice, more, data @ ..] = input else { return };
     let link = Link::from_code(u32::from(choice & 7));
-    let vlan = (choice & 8 != 0).then_some(u16::from(*more));
     let on_wire = if choice & 16 != 0 { data.len() } else { data.len() + usize::from(*more) * 11 };
     let read = |bytes: usize| {
         let mut segment = Segment::EMPTY;
         let packet = Captured { data: data.get(..bytes).unwrap_or(data), on_wire };
-        parse_packet(&packet, link, vlan, &mut segment).map(|()| segment)
+        parse_packet(&packet, link, &mut segment).map(|()| segment)
     };
     let whole = read(data.len());
     // A capture that ends earlier shows the same segment or none: never a field that is not there.

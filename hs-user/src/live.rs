@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
-use hs_common::{Counter, Event, Outcome};
+use hs_common::{Counter, Counters, Event, Outcome};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
@@ -48,6 +48,8 @@ struct Watch<W: Write> {
     /// Those that have not gone away.
     present: Vec<Interface>,
     told_one_sided: bool,
+    /// What of the totals the detector has seen.
+    observed: [u64; 3],
     /// Before this time no handshake is due.
     next_sweep_ns: u64,
     quiet: bool,
@@ -81,8 +83,18 @@ impl<W: Write> Watch<W> {
         let mut desk = Desk::new(reporter, settings.common.detection.clone()).with_host();
         desk.unix_offset_ns = clock::unix_offset_ns();
         let present = interfaces.to_vec();
-        let (told_one_sided, next_sweep_ns) = (false, 0);
-        Ok(Watch { kernel, events, desk, names, present, told_one_sided, next_sweep_ns, quiet, _log: log })
+        Ok(Watch {
+            kernel,
+            events,
+            desk,
+            names,
+            present,
+            told_one_sided: false,
+            observed: [0; 3],
+            next_sweep_ns: 0,
+            quiet,
+            _log: log,
+        })
     }
 
     async fn run(mut self, settings: &LiveSettings) -> Result<()> {
@@ -137,9 +149,17 @@ impl<W: Write> Watch<W> {
 
     fn observe(&mut self) -> Result<()> {
         self.desk.unix_offset_ns = clock::unix_offset_ns();
+        let totals = self.kernel.counters()?;
+        let seen = [Counter::Syn, Counter::Synack, Counter::EventsProduced].map(|total| totals.get(total));
+        if self.desk.is_quiet() && seen == self.observed {
+            // No responder can have changed, and none is waited for: their totals are much to read.
+            return Ok(());
+        }
+        self.observed = seen;
         let name = sole(&self.names).unwrap_or("");
         self.desk.observe(clock::monotonic_ns(), &mut self.kernel, &Origin::Interface(name))?;
-        self.tell_if_one_sided()
+        self.tell_if_one_sided(&totals);
+        Ok(())
     }
 
     /// Reads the configuration file again, for what it says of detection. A broken file changes nothing.
@@ -166,11 +186,10 @@ impl<W: Write> Watch<W> {
     }
 
     /// Where only one direction is seen, the user must know, once.
-    fn tell_if_one_sided(&mut self) -> Result<()> {
+    fn tell_if_one_sided(&mut self, totals: &Counters) {
         if self.told_one_sided || self.quiet {
-            return Ok(());
+            return;
         }
-        let totals = self.kernel.counters()?;
         if totals.outcome(Outcome::Unverified) >= ONE_SIDED_ENOUGH && totals.get(Counter::Synack) == 0 {
             self.told_one_sided = true;
             eprintln!(
@@ -178,7 +197,6 @@ impl<W: Write> Watch<W> {
                  (asymmetric routing, one-way mirror); these handshakes are called unverified"
             );
         }
-        Ok(())
     }
 
     /// An interface that goes away takes its hooks with it, and the kernel tells nobody. One that comes back

@@ -155,7 +155,7 @@ impl Pinned {
     }
 }
 
-/// An unpacked package in the cache, known by the package's hash.
+/// An unpacked package in the cache, known by the package's hash and by what is kept of it.
 struct Entry(PathBuf);
 
 impl Entry {
@@ -164,7 +164,7 @@ impl Entry {
             cache_dir().context("no place for the cache: set HOME, or HS_MON_CACHE to a directory")?;
         // Twelve digits tell some kernels from each other; the whole hash has been verified before.
         let known = sha256.get(..12).context("a hash is too short")?;
-        Ok(Self(cache.join(format!("kernel-{known}"))))
+        Ok(Self(cache.join(format!("kernel-{known}-{:08x}", unpack::selection()))))
     }
 
     fn exists(&self) -> bool {
