@@ -92,11 +92,10 @@ pub fn hs_replay(ctx: XdpContext) -> u32 {
     let place = Place { ifindex: 0, hook: Hook::Capture };
     if let Some(packet) = Replayed::of(&ctx)
         && let Some((mut kernel, scratch)) = Kernel::for_packets()
+        && !(matches!(packet.link(), Link::Ethernet) && pass(&mut kernel, &packet))
     {
-        if !(matches!(packet.link(), Link::Ethernet) && pass(&mut kernel, &packet)) {
-            let parsed = parse(&packet, packet.link(), &mut scratch.segment);
-            track(&mut kernel, scratch, parsed, place);
-        }
+        let parsed = parse(&packet, packet.link(), &mut scratch.segment);
+        track(&mut kernel, scratch, parsed, place);
     }
     xdp_action::XDP_PASS
 }

@@ -66,11 +66,9 @@ pub fn hidden(value: usize) -> usize {
 /// The same reference, to a value that the compiler can't know: the loader overwrites it.
 #[inline(always)]
 pub fn opaque<T>(value: &'static T) -> &'static T {
-    let mut pointer: *const T = value;
-    // SAFETY: the register is not changed.
-    unsafe { asm!("{pointer} = {pointer}", pointer = inout(reg) pointer, options(pure, nomem)) };
-    // SAFETY: as it was passed in.
-    unsafe { &*pointer }
+    let address = hidden(core::ptr::from_ref(value) as usize);
+    // SAFETY: the address of the reference that was passed in.
+    unsafe { &*(address as *const T) }
 }
 
 /// The smaller of two numbers below 2^63, without a branch.
