@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::guest::unless_guest;
 use crate::lab::monitor::{Monitor, Setup};
 use crate::lab::netns::Netns;
 
@@ -63,7 +64,12 @@ impl Watch {
     /// Starts it, and waits for nothing.
     pub fn launch(ns: &Netns, args: &str) -> Watch {
         let fixed = ["--format", "json", "--stats-interval", "50ms"];
-        let args: Vec<&str> = fixed.into_iter().chain(args.split_whitespace()).collect();
+        let mut args: Vec<&str> = fixed.into_iter().chain(args.split_whitespace()).collect();
+        // Its tables are to be made and cleared, which takes an emulated processor long.
+        let flows = unless_guest("flows that a watch remembers", "131072", "8192");
+        if !args.contains(&"--max-flows") {
+            args.extend(["--max-flows", flows]);
+        }
         let (heard, stderr) = mpsc::channel();
         // Nobody hears it any more when the watch has ended.
         let listener = move |line: &str| drop(heard.send(line.to_owned()));
