@@ -25,7 +25,7 @@ pub const WAYS: usize = 4;
 
 /// What an entry stands for.
 pub mod scope {
-    /// Nothing: the entry is free.
+    /// Nothing: the entry is free, or it is the one for the rest, which is nobody's in particular.
     pub const FREE: u32 = 0;
     /// One port of an address.
     pub const PORT: u32 = 1;
@@ -34,8 +34,6 @@ pub mod scope {
     pub const ADDRESS: u32 = 2;
     /// What has no entry of its own in a prefix (/24 for IPv4, /64 for IPv6).
     pub const PREFIX: u32 = 3;
-    /// Everything else.
-    pub const REST: u32 = 4;
 }
 
 /// A responder, or what several have in common.

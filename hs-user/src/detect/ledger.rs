@@ -83,7 +83,8 @@ impl Ledger {
 
     fn compare(&mut self, before: &Victim, now: &Victim) {
         let same = before.key == now.key && before.born_ns == now.born_ns;
-        if same && before.totals == now.totals {
+        // The rest has no key: what is nobody's in particular is no target.
+        if same && (before.totals == now.totals || now.key.scope == scope::FREE) {
             return;
         }
         if same {

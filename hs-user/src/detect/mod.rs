@@ -179,7 +179,7 @@ impl Detector {
         self.take_out_ignored(&mut steps);
         let mut woken = false;
         for (key, step) in steps {
-            if step == Step::default() || key.scope == scope::REST {
+            if step == Step::default() {
                 continue;
             }
             if !self.tracks.contains_key(&key) && !self.admit(&key, &step) {

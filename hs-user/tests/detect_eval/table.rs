@@ -42,6 +42,10 @@ impl Row {
         Row { scenario: Box::new(scenario), goal }
     }
 
+    pub fn name(&self) -> &'static str {
+        (self.scenario)(1).name
+    }
+
     pub fn measure(&self, seeds: u64, settings: &Settings, with_references: bool) -> Measured {
         let mut measured = Measured::default();
         for seed in 1..=seeds {
