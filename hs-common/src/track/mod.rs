@@ -1,8 +1,8 @@
 //! One packet from segment to event: finds the flow, lets the engine step, counts, reports.
 //!
 //! Written once over [`Host`], which stands for what differs: the kernel's maps and ring buffer, or
-//! the memory of `replay`. [`plain`] is the short way of most packets, [`slots`] has the ways of the SYN cache, [`expiry`] the ends by time and by
-//! lack of room, [`events`] what is told.
+//! the memory of `replay`. `plain` is the short way of most packets, `slots` has the ways of the SYN cache,
+//! `expiry` the ends by time and by lack of room, `events` what is told.
 
 mod events;
 mod expiry;
