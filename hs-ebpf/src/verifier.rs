@@ -20,20 +20,7 @@ pub fn masked<const MASK: usize>(value: usize) -> usize {
 /// value's history.
 #[inline(always)]
 pub fn forgotten<const MASK: usize>(value: usize, unknown: usize) -> usize {
-    let mut value = value;
-    // SAFETY: pure arithmetic.
-    unsafe {
-        asm!(
-            "{value} ^= {unknown}",
-            "{value} ^= {unknown}",
-            "{value} &= {mask}",
-            value = inout(reg) value,
-            unknown = in(reg) unknown,
-            mask = const MASK,
-            options(pure, nomem)
-        );
-    }
-    value
+    masked::<MASK>(forget(value as u64, unknown as u64) as usize)
 }
 
 /// The same value, of which the verifier knows nothing. `unknown` as with [`forgotten`].

@@ -31,11 +31,6 @@ pub const WAYS: usize = 8;
 #[repr(C, align(64))]
 pub struct Line(pub [u64; WAYS]);
 
-impl Line {
-    /// A line without flows.
-    pub const EMPTY: Line = Line([0; WAYS]);
-}
-
 /// Where a flow's word is, and what of its hash the word has. Filled by [`Spot::of`] and the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

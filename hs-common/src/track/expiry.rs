@@ -19,8 +19,8 @@ const ATTEMPTS: usize = 4;
 pub struct Sweep {
     /// The slot to be looked at next.
     pub position: u32,
-    /// The age of the oldest handshake that was found and is not due, in units of 2^20 ns, plus one; 0 if
-    /// there was none. What begins later is younger: nothing is due before this one.
+    /// The age of the oldest handshake that was found, in units of 2^20 ns, plus one; 0 if there was none.
+    /// What begins later is younger: nothing is due before this one.
     pub oldest: u32,
     /// 1 if a waiting handshake was found, at `position`.
     found: u32,
@@ -61,14 +61,15 @@ fn look<H: Host>(host: &mut H, pass: &mut Sweep, patience_ns: u64, now_ns: u64) 
     while way < WAYS as u32 {
         let word = host.word(line, way);
         if way >= first && word.is_waiting() {
+            // Before it is known whether it is due: what only may be has to be looked at again.
+            let age = word.age(now_ns) + 1;
+            if age > pass.oldest {
+                pass.oldest = age;
+            }
             if word.may_be_due(now_ns, patience_ns) {
                 pass.position = number * WAYS as u32 + way;
                 pass.found = 1;
                 return false;
-            }
-            let age = word.age(now_ns) + 1;
-            if age > pass.oldest {
-                pass.oldest = age;
             }
         }
         way += 1;

@@ -119,3 +119,19 @@ fn a_synack_whose_syn_may_have_passed_unseen() {
         assert_eq!(tracker.counters().get(Counter::SynackUnmatched), u64::from(!is_anomaly));
     }
 }
+
+/// Slots know the time to a millisecond only: what is looked at too early must be looked at again, and not
+/// when the next handshake may be due.
+#[test]
+fn timeouts_are_never_late() {
+    let half_open_us = Config::DEFAULT.half_open_ns / MICROSECOND;
+    for apart_us in [1, 200, 500, 900, 1_100] {
+        let second = Segment { src_port: 4001, ..segment(SYN) };
+        let trace = [(segment(SYN), Hook::Capture, 1), (second, Hook::Capture, 1 + apart_us)];
+        let (mut tracker, _) = watch(Config::DEFAULT, &trace);
+        for at_us in [1, 1 + apart_us] {
+            tracker.sweep((at_us + half_open_us) * MICROSECOND);
+            assert_eq!(tracker.drain().count(), 1, "{apart_us} µs apart, the one of {at_us} µs");
+        }
+    }
+}

@@ -66,7 +66,7 @@ impl Watch {
         let fixed = ["--format", "json", "--stats-interval", "50ms"];
         let mut args: Vec<&str> = fixed.into_iter().chain(args.split_whitespace()).collect();
         // Its tables are to be made and cleared, which takes an emulated processor long.
-        let flows = unless_guest("flows that a watch remembers", "131072", "8192");
+        let flows = unless_guest("flows that a watch remembers", "131072", "32768");
         if !args.contains(&"--max-flows") {
             args.extend(["--max-flows", flows]);
         }
