@@ -29,11 +29,11 @@ use crate::packet::{Linear, Replayed};
 /// Ingress of an interface with Ethernet headers.
 #[xdp(frags)]
 pub fn hs_xdp(ctx: XdpContext) -> u32 {
-    // SAFETY: the context is valid for the run of the program.
-    let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
         let packet = Linear::of_xdp(&ctx);
         if !pass(&mut kernel, &packet) {
+            // SAFETY: the context is valid for the run of the program.
+            let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
             let parsed = parse(&packet, Link::Ethernet, &mut scratch.segment);
             track(&mut kernel, scratch, parsed, Place { ifindex, hook: Hook::Ingress });
         }

@@ -104,6 +104,8 @@ impl BpfToolchain {
             "--check-cfg=cfg(bpf_target_arch,values(any()))".to_owned(),
             "-Cdebuginfo=2".to_owned(),
             "-Clink-arg=--btf".to_owned(),
+            // Else LLVM sets no memory itself, not five bytes of it, and calls a loop that goes byte by byte.
+            "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
             // Version 3 of the instruction set has atomics and 32-bit arithmetic (Linux 5.12). Headers lie at
             // odd offsets, and the machines that have eBPF's JIT load a word from there at once.
             "-Ctarget-cpu=v3".to_owned(),
