@@ -21,17 +21,26 @@ impl Addr {
     /// From the four bytes of an IPv4 header field, loaded as one native word.
     #[inline(always)]
     pub const fn from_v4_word(word: u32) -> Addr {
-        #[cfg(target_endian = "little")]
-        let low = (word as u64) << 32 | MAPPED as u64;
-        #[cfg(target_endian = "big")]
-        let low = (MAPPED as u64) << 32 | word as u64;
-        Addr { high: 0, low }
+        Addr { high: 0, low: joined(MAPPED, word) }
     }
 
     /// From the sixteen bytes of an IPv6 header field, loaded as two native words.
     #[inline(always)]
     pub const fn from_v6_words(high: u64, low: u64) -> Addr {
         Addr { high, low }
+    }
+
+    /// The 16 bytes as four native words.
+    #[inline(always)]
+    pub const fn words(self) -> [u32; 4] {
+        let ([a, b], [c, d]) = (halves(self.high), halves(self.low));
+        [a, b, c, d]
+    }
+
+    /// From the 16 bytes as four native words.
+    #[inline(always)]
+    pub const fn from_words([a, b, c, d]: [u32; 4]) -> Addr {
+        Addr { high: joined(a, b), low: joined(c, d) }
     }
 
     /// The 16 bytes in network order.
@@ -43,7 +52,7 @@ impl Addr {
     /// Whether it is an IPv4 address.
     #[inline(always)]
     pub const fn is_v4(self) -> bool {
-        self.high == 0 && self.low_words()[0] == MAPPED
+        self.high == 0 && halves(self.low)[0] == MAPPED
     }
 
     /// Whether TCP may not be sent to it: multicast (RFC 5771, RFC 4291 2.7) or the limited
@@ -51,8 +60,8 @@ impl Addr {
     #[inline(always)]
     pub const fn is_multicast_or_broadcast(self) -> bool {
         if self.is_v4() {
-            let first = self.low_words()[1].to_ne_bytes()[0];
-            first & 0xf0 == 0xe0 || self.low_words()[1] == u32::MAX
+            let first = halves(self.low)[1].to_ne_bytes()[0];
+            first & 0xf0 == 0xe0 || halves(self.low)[1] == u32::MAX
         } else {
             self.high.to_ne_bytes()[0] == 0xff
         }
@@ -67,13 +76,25 @@ impl Addr {
             Addr { high: self.high, low: 0 }
         }
     }
+}
 
-    #[inline(always)]
-    const fn low_words(self) -> [u32; 2] {
-        #[cfg(target_endian = "little")]
-        return [self.low as u32, (self.low >> 32) as u32];
-        #[cfg(target_endian = "big")]
-        return [(self.low >> 32) as u32, self.low as u32];
+/// The first and the last four bytes of eight.
+#[inline(always)]
+const fn halves(bytes: u64) -> [u32; 2] {
+    if cfg!(target_endian = "little") {
+        [bytes as u32, (bytes >> 32) as u32]
+    } else {
+        [(bytes >> 32) as u32, bytes as u32]
+    }
+}
+
+/// The other way round.
+#[inline(always)]
+const fn joined(first: u32, last: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        (last as u64) << 32 | first as u64
+    } else {
+        (first as u64) << 32 | last as u64
     }
 }
 
@@ -104,7 +125,7 @@ impl From<IpAddr> for Addr {
 impl From<Addr> for IpAddr {
     fn from(addr: Addr) -> IpAddr {
         if addr.is_v4() {
-            IpAddr::V4(Ipv4Addr::from(addr.low_words()[1].to_ne_bytes()))
+            IpAddr::V4(Ipv4Addr::from(addr.words()[3].to_ne_bytes()))
         } else {
             IpAddr::V6(Ipv6Addr::from(addr.octets()))
         }

@@ -190,7 +190,7 @@ impl Host for Memory {
     }
 
     fn write_first_syn(&mut self, slot: u32, first: &FirstSyn) {
-        self.earliest_ns = self.earliest_ns.min(first.begun_ns);
+        self.earliest_ns = self.earliest_ns.min(first.brief.begun_ns);
         if let Some(line) = self.first_syns.get_mut(slot as usize / WAYS) {
             line.get_or_insert_with(|| Box::new([FirstSyn::EMPTY; WAYS]))[slot as usize % WAYS] = *first;
         }

@@ -5,7 +5,7 @@ use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Replay, Role, SweepRun, Watch};
-use hs_common::syn_cache::{FirstSyn, HashKey, Line};
+use hs_common::syn_cache::{Brief, HashKey, Line, Rest};
 use hs_common::track::{Scratch, Versioned};
 use hs_common::victim::watch::{WATCHES, WatchHead, WatchIndex, Watched};
 use hs_common::{Config, Event, VictimSet};
@@ -21,7 +21,11 @@ pub static LINES: Array<Line, 16_384, PAGE_ALIGNED> = Array::new();
 
 /// What lies beside each word.
 #[btf_map]
-pub static FIRST_SYNS: Array<FirstSyn, 131_072, PAGE_ALIGNED> = Array::new();
+pub static FIRST_SYNS: Array<Brief, 131_072, PAGE_ALIGNED> = Array::new();
+
+/// The rest of it, where there is any.
+#[btf_map]
+pub static FIRST_SYN_RESTS: Array<Rest, 131_072, PAGE_ALIGNED> = Array::new();
 
 /// The flow table: every handshake that was answered. Never full: each flow in it has a slot in
 /// [`LINES`], and leaves with it.

@@ -14,12 +14,12 @@
 use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use hs_common::flow::{FlowKey, phase};
-use hs_common::syn_cache::{FirstSyn, Line, State, WAYS, Word};
+use hs_common::syn_cache::{FirstSyn, Line, Rest, State, WAYS, Word};
 use hs_common::track::{Scratch, Versioned, sweep};
 
 use crate::atomic;
 use crate::host::Kernel;
-use crate::maps::{EVICTIONS, FIRST_SYNS, FLOWS, LINES, SWEEP, WATCH};
+use crate::maps::{EVICTIONS, FIRST_SYN_RESTS, FIRST_SYNS, FLOWS, LINES, SWEEP, WATCH};
 use crate::verifier::masked;
 
 #[inline(always)]
@@ -63,17 +63,30 @@ pub fn put(line: *mut Line, way: u32, new: Word) {
 
 #[inline(always)]
 pub fn read_first_syn(slot: u32, into: &mut FirstSyn) -> bool {
-    let Some(first) = FIRST_SYNS.get_ptr_mut(slot) else { return false };
+    let Some(brief) = FIRST_SYNS.get_ptr_mut(slot) else { return false };
     // SAFETY: a live map value. Who reads it either keeps the word busy or checks what it reads.
-    unsafe { copy(first.cast_const(), into) };
+    unsafe { copy(brief.cast_const(), &mut into.brief) };
+    into.rest = Rest::ORDINARY;
+    if into.brief.has_rest()
+        && let Some(rest) = FIRST_SYN_RESTS.get_ptr(slot)
+    {
+        // SAFETY: as above.
+        unsafe { copy(rest, &mut into.rest) };
+    }
     true
 }
 
 #[inline(always)]
 pub fn write_first_syn(slot: u32, first: &FirstSyn) {
-    let Some(place) = FIRST_SYNS.get_ptr_mut(slot) else { return };
+    let Some(brief) = FIRST_SYNS.get_ptr_mut(slot) else { return };
     // SAFETY: a live map value, and the caller keeps its word busy.
-    unsafe { copy(first, place) };
+    unsafe { copy(&first.brief, brief) };
+    if first.brief.has_rest()
+        && let Some(rest) = FIRST_SYN_RESTS.get_ptr_mut(slot)
+    {
+        // SAFETY: as above.
+        unsafe { copy(&first.rest, rest) };
+    }
 }
 
 #[inline(always)]

@@ -24,6 +24,8 @@ const MAX_WINDOW_SCALE: u8 = 14;
 pub(super) struct Scan(usize);
 
 impl Scan {
+    /// Nothing of note.
+    pub const NOTHING: Scan = Scan(0);
     const FAULT: usize = 0x1f;
     const FAST_OPEN: usize = 1 << 5;
     const CUT_OFF: usize = 1 << 6;
@@ -59,6 +61,29 @@ impl Scan {
         let code = anomaly.code() as usize;
         let fault = self.0 & Scan::FAULT;
         if fault != 0 && fault < code { self } else { Scan(self.0 & !Scan::FAULT | code) }
+    }
+}
+
+/// Whether the options stand as common systems write them, with nothing to object to: then they need no scan,
+/// which takes longer than all the rest of a SYN's headers. MSS alone (embedded systems, and tools that forge
+/// SYNs); with timestamps (Linux, BSD); without (Windows).
+#[inline(never)]
+pub(super) fn are_ordinary<P: Packet>(packet: &P, start: usize, length: usize) -> bool {
+    const MSS_OF_4: u32 = u32::from_be_bytes([MSS, 4, 0, 0]);
+    const SACK_TIMESTAMPS: u32 = u32::from_be_bytes([SACK_PERMITTED, 2, TIMESTAMPS, 10]);
+    const NOP_SCALE: u32 = u32::from_be_bytes([NO_OPERATION, WINDOW_SCALE, 3, 0]);
+    const NOPS_SACK: u32 = u32::from_be_bytes([NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2]);
+    let is_mss = |word: u32| word & 0xffff_0000 == MSS_OF_4;
+    let is_scale = |word: u32| word.wrapping_sub(NOP_SCALE) <= MAX_WINDOW_SCALE as u32;
+    match length {
+        4 => packet.header::<4>(start).is_some_and(|o| is_mss(o.be32(0))),
+        12 => packet
+            .header::<12>(start)
+            .is_some_and(|o| is_mss(o.be32(0)) && is_scale(o.be32(4)) && o.be32(8) == NOPS_SACK),
+        20 => packet
+            .header::<20>(start)
+            .is_some_and(|o| is_mss(o.be32(0)) && o.be32(4) == SACK_TIMESTAMPS && is_scale(o.be32(16))),
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A handshake of which nothing but the first SYN has passed, in one line of the CPU's cache.
+//! A handshake of which nothing but the first SYN has passed, in half a line of the CPU's cache.
 
 use crate::flow::{Direction, Flow, FlowKey, phase};
 use crate::handshake::{self, Expiry, Sighting};
@@ -9,133 +9,193 @@ const HOOK_SHIFT: u32 = 2;
 const HOOK: u8 = 0x03;
 const ECN: u8 = 0x10;
 const FAST_OPEN: u8 = 0x20;
+const HAS_REST: u8 = 0x40;
 
 /// What a first SYN leaves behind. Numbers in host order, times in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct FirstSyn {
-    /// See [`FlowKey::low`].
-    pub low: Addr,
-    /// See [`FlowKey::high`].
-    pub high: Addr,
-    /// See [`FlowKey::low_port`].
-    pub low_port: u16,
-    /// See [`FlowKey::high_port`].
-    pub high_port: u16,
-    /// VLAN tags of the SYN.
-    pub vlan: VlanTags,
-    /// When it was seen.
-    pub begun_ns: u64,
-    /// A: its sequence number.
-    pub a: u32,
-    /// Interface, 0 in replay.
-    pub ifindex: u32,
-    /// Its window.
-    pub window: u16,
-    /// L: its payload.
-    pub payload: u16,
-    /// Code of its anomaly, or 0.
-    pub anomaly: u8,
-    /// Direction, hook, ECN and Fast Open.
-    pub bits: u8,
-    /// Zero.
-    pub padding: [u8; 2],
+    /// All there is to an ordinary one.
+    pub brief: Brief,
+    /// What IPv6, VLAN tags or data add.
+    pub rest: Rest,
 }
 
-const _: () = assert!(size_of::<FirstSyn>() == 64);
+/// The first half: all of an IPv4 SYN without tag and data. So a flood of them touches half the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Brief {
+    /// When it was seen.
+    pub begun_ns: u64,
+    /// The last four bytes of [`FlowKey::low`].
+    low_end: u32,
+    /// The last four bytes of [`FlowKey::high`].
+    high_end: u32,
+    /// See [`FlowKey::low_port`].
+    low_port: u16,
+    /// See [`FlowKey::high_port`].
+    high_port: u16,
+    /// A: its sequence number.
+    a: u32,
+    /// Interface, 0 in replay.
+    ifindex: u32,
+    /// Its window.
+    window: u16,
+    /// Code of its anomaly, or 0.
+    anomaly: u8,
+    /// Direction, hook, ECN, Fast Open, and whether there is a rest.
+    bits: u8,
+}
+
+/// The second half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Rest {
+    /// The first twelve bytes of [`FlowKey::low`].
+    low: [u32; 3],
+    /// The first twelve bytes of [`FlowKey::high`].
+    high: [u32; 3],
+    /// VLAN tags of the SYN.
+    vlan: VlanTags,
+    /// L: its payload, 65,535 at the most.
+    payload: u32,
+}
+
+const _: () = assert!(size_of::<Brief>() == 32 && size_of::<Rest>() == 32);
 
 impl FirstSyn {
     /// All zero: a place to start from.
     pub const EMPTY: FirstSyn = FirstSyn {
-        low: Addr { high: 0, low: 0 },
-        high: Addr { high: 0, low: 0 },
-        low_port: 0,
-        high_port: 0,
-        vlan: VlanTags::NONE,
-        begun_ns: 0,
-        a: 0,
-        ifindex: 0,
-        window: 0,
-        payload: 0,
-        anomaly: 0,
-        bits: 0,
-        padding: [0; 2],
+        brief: Brief {
+            begun_ns: 0,
+            low_end: 0,
+            high_end: 0,
+            low_port: 0,
+            high_port: 0,
+            a: 0,
+            ifindex: 0,
+            window: 0,
+            anomaly: 0,
+            bits: 0,
+        },
+        rest: Rest { low: [0; 3], high: [0; 3], vlan: VlanTags::NONE, payload: 0 },
     };
 
     /// What is to be remembered of a SYN.
     #[inline(always)]
     pub fn of(segment: &Segment, key: &FlowKey, direction: Direction, seen: Sighting) -> FirstSyn {
         let ecn = segment.flags.contains(TcpFlags::ECE.with(TcpFlags::CWR));
-        FirstSyn {
-            low: key.low,
-            high: key.high,
+        let (low, high) = (key.low.words(), key.high.words());
+        let rest = Rest {
+            low: [low[0], low[1], low[2]],
+            high: [high[0], high[1], high[2]],
+            vlan: segment.vlan,
+            payload: if segment.payload > 0xffff { 0xffff } else { segment.payload },
+        };
+        let brief = Brief {
+            begun_ns: seen.now_ns,
+            low_end: low[3],
+            high_end: high[3],
             low_port: key.low_port,
             high_port: key.high_port,
-            vlan: segment.vlan,
-            begun_ns: seen.now_ns,
             a: segment.seq,
             ifindex: seen.ifindex,
             window: segment.window,
-            payload: if segment.payload > 0xffff { 0xffff } else { segment.payload as u16 },
             anomaly: segment.fault,
             bits: direction as u8
                 | (seen.hook as u8) << HOOK_SHIFT
                 | if ecn { ECN } else { 0 }
-                | if segment.fast_open != 0 { FAST_OPEN } else { 0 },
-            padding: [0; 2],
-        }
+                | if segment.fast_open != 0 { FAST_OPEN } else { 0 }
+                | if rest.is_ordinary() { 0 } else { HAS_REST },
+        };
+        FirstSyn { brief, rest }
     }
 
     /// Whether it is of this flow.
     #[inline(always)]
     pub fn is_of(&self, key: &FlowKey, vlan_aware: bool) -> bool {
-        self.low.low == key.low.low
-            && self.high.low == key.high.low
-            && self.low_port == key.low_port
-            && self.high_port == key.high_port
-            && self.low.high == key.low.high
-            && self.high.high == key.high.high
-            && (!vlan_aware || self.vlan == key.vlan)
+        self.low() == key.low
+            && self.high() == key.high
+            && self.brief.low_port == key.low_port
+            && self.brief.high_port == key.high_port
+            && (!vlan_aware || self.rest.vlan == key.vlan)
     }
 
     /// The key of its flow.
     #[inline(always)]
     pub fn key_into(&self, key: &mut FlowKey, vlan_aware: bool) {
-        key.low = self.low;
-        key.high = self.high;
-        key.low_port = self.low_port;
-        key.high_port = self.high_port;
-        key.vlan = if vlan_aware { self.vlan } else { VlanTags::NONE };
+        key.low = self.low();
+        key.high = self.high();
+        key.low_port = self.brief.low_port;
+        key.high_port = self.brief.high_port;
+        key.vlan = if vlan_aware { self.rest.vlan } else { VlanTags::NONE };
+    }
+
+    #[inline(always)]
+    fn low(&self) -> Addr {
+        let [a, b, c] = self.rest.low;
+        Addr::from_words([a, b, c, self.brief.low_end])
+    }
+
+    #[inline(always)]
+    fn high(&self) -> Addr {
+        let [a, b, c] = self.rest.high;
+        Addr::from_words([a, b, c, self.brief.high_end])
     }
 
     /// The flow as it stands after this SYN, and with `lapsed` after its timeout too.
     #[inline(always)]
     pub fn flow_into(&self, flow: &mut Flow, lapsed: bool) {
+        let (brief, rest) = (&self.brief, &self.rest);
         *flow = Flow::EMPTY;
-        flow.begun_ns = self.begun_ns;
-        flow.syn_ns = self.begun_ns;
-        flow.a = self.a;
-        flow.initiator_window = self.window;
-        flow.ifindex = self.ifindex;
-        flow.vlan = self.vlan;
+        flow.begun_ns = brief.begun_ns;
+        flow.syn_ns = brief.begun_ns;
+        flow.a = brief.a;
+        flow.initiator_window = brief.window;
+        flow.ifindex = brief.ifindex;
+        flow.vlan = rest.vlan;
         flow.phase = phase::SYN_SENT;
-        flow.initiator = self.bits & INITIATOR;
-        flow.syn_hook = self.bits >> HOOK_SHIFT & HOOK;
-        if self.bits & ECN != 0 {
+        flow.initiator = brief.bits & INITIATOR;
+        flow.syn_hook = brief.bits >> HOOK_SHIFT & HOOK;
+        if brief.bits & ECN != 0 {
             flow.flags.insert(HandshakeFlags::ECN);
         }
-        if self.bits & FAST_OPEN != 0 {
+        if brief.bits & FAST_OPEN != 0 {
             flow.flags.insert(HandshakeFlags::FAST_OPEN);
         }
-        flow.syn_payload = self.payload;
-        flow.initiator_sent = u32::from(self.payload);
-        flow.first_anomaly = self.anomaly;
-        if self.anomaly != 0 {
-            flow.anomalies = AnomalySet(1 << (self.anomaly & 31));
+        flow.syn_payload = rest.payload as u16;
+        flow.initiator_sent = rest.payload;
+        flow.first_anomaly = brief.anomaly;
+        if brief.anomaly != 0 {
+            flow.anomalies = AnomalySet(1 << (brief.anomaly & 31));
         }
         if lapsed {
             handshake::expire(flow, Expiry::Timeout);
         }
+    }
+}
+
+impl Brief {
+    /// Whether there is more than this: the [`Rest`] is not [`Rest::ORDINARY`].
+    #[inline(always)]
+    pub const fn has_rest(&self) -> bool {
+        self.bits & HAS_REST != 0
+    }
+}
+
+impl Rest {
+    /// That of IPv4 without tag and data.
+    pub const ORDINARY: Rest =
+        Rest { low: Rest::MAPPED, high: Rest::MAPPED, vlan: VlanTags::NONE, payload: 0 };
+
+    const MAPPED: [u32; 3] = {
+        let [a, b, c, _] = Addr::from_v4_word(0).words();
+        [a, b, c]
+    };
+
+    #[inline(always)]
+    fn is_ordinary(&self) -> bool {
+        *self == Rest::ORDINARY
     }
 }
 

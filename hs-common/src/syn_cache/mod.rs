@@ -1,7 +1,7 @@
 //! The SYN cache: a table of fixed size in front of the flow table (after Lemon, Resisting SYN flood DoS
 //! attacks with a SYN cache, 2002). Each remembered flow has one slot in it.
 //!
-//! A slot is a [`Word`] of 8 bytes, with a [`FirstSyn`] of 64 beside it. Eight words are one [`Line`], a
+//! A slot is a [`Word`] of 8 bytes, with a [`FirstSyn`] of 32 or 64 beside it. Eight words are one [`Line`], a
 //! line of the CPU's cache, and a flow's hash tells in which line its word is. So one look at one line
 //! answers what is asked of almost every packet: no handshake is waited for on this flow. A first SYN
 //! takes a slot, allocates nothing and takes no lock; when its line is full, the oldest gives way. Only
@@ -19,7 +19,7 @@ mod first_syn;
 mod hash;
 mod word;
 
-pub use first_syn::FirstSyn;
+pub use first_syn::{Brief, FirstSyn, Rest};
 pub use hash::HashKey;
 pub use word::{State, Word};
 

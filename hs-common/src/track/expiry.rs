@@ -109,7 +109,7 @@ fn lapse<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, all: bool)
     }
     let now_ns = scratch.seen.now_ns;
     host.read_first_syn(slot, &mut scratch.leaving.first);
-    let due = is_due(host, scratch.leaving.first.begun_ns, now_ns);
+    let due = is_due(host, scratch.leaving.first.brief.begun_ns, now_ns);
     host.put(line, slot, if due || all { word.with(State::Lapsed) } else { word });
     if due || all {
         expire_first_syn(host, scratch, if due { Expiry::Timeout } else { Expiry::Shutdown });

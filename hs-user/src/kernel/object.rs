@@ -75,6 +75,7 @@ impl Kernel {
             .map_max_entries("LINES", settings.max_flows / WAYS as u32)
             .map_max_entries("EVICTIONS", settings.max_flows / WAYS as u32)
             .map_max_entries("FIRST_SYNS", settings.max_flows)
+            .map_max_entries("FIRST_SYN_RESTS", settings.max_flows)
             .map_max_entries("VICTIMS", victims::all_sets(cpus))
             // Of a refused program, why it was refused and what that cost; not every step until there.
             .verifier_log_level(VerifierLogLevel::STATS)
