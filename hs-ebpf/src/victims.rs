@@ -12,7 +12,7 @@ use hs_common::victim::watch::{
     self, INDEX, SAMPLES, Sample, WATCHES, WatchHead, WatchIndex, Watched, Watches,
 };
 use hs_common::victim::{
-    Budget, SKETCH_REGISTERS, Tally, Totals, VictimKey, VictimSet, WAYS, sketch_rank_above, sketch_register,
+    Budget, SKETCH_REGISTERS, Tally, VictimKey, VictimSet, WAYS, sketch_rank_above, sketch_register,
 };
 
 use crate::atomic;
@@ -83,11 +83,13 @@ pub fn tally(responder: &VictimKey, tally: Tally, now_ns: u64) {
 #[inline(never)]
 pub fn tally_from_sweep(responder: &VictimKey, tally: Tally) {
     if let Some(victim) = table::find(&mut OfThisCpu::new(), responder) {
-        let mut index = 0;
-        while index < Totals::LEN {
-            // SAFETY: a live map value, aligned to 8 bytes.
-            unsafe { atomic::add(&raw mut victim.totals.0[index], tally.by(index)) };
-            index += 1;
+        let mut place = 0;
+        while place < Tally::PLACES {
+            if let Some(total) = victim.totals.0.get_mut(tally.index(place)) {
+                // SAFETY: a live map value, aligned to 8 bytes.
+                unsafe { atomic::add(total, 1) };
+            }
+            place += 1;
         }
     }
 }

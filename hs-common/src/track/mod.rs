@@ -339,7 +339,7 @@ fn stranger<H: Host>(host: &mut H, scratch: &mut Scratch) {
     } else {
         // Backscatter comes to ports without a meaning.
         scratch.responder = VictimKey::address(segment.dst);
-        scratch.tally = Tally::of(Total::Unsolicited);
+        scratch.tally = Tally::segment(Total::Unsolicited);
         Anomaly::SynackUnsolicited.code()
     };
     scratch.transition = Transition { anomaly, ..Transition::EMPTY };
@@ -387,10 +387,10 @@ fn tally_segment<H: Host>(host: &mut H, scratch: &mut Scratch) {
         scratch.tally = Tally::syn(begun);
     } else if segment.flags.is_synack() {
         scratch.responder = VictimKey::port(segment.src, segment.src_port);
-        scratch.tally = Tally::of(Total::Synack);
+        scratch.tally = Tally::segment(Total::Synack);
     } else if scratch.transition.early_acked {
         scratch.responder = VictimKey::port(segment.dst, segment.dst_port);
-        scratch.tally = Tally::of(Total::Acked);
+        scratch.tally = Tally::segment(Total::Acked);
     }
 }
 

@@ -67,8 +67,8 @@ impl Totals {
     }
 }
 
-/// Which of a responder's totals grow by one: a set of [`Total`]s, so that all that a packet tells is told at
-/// once.
+/// Which of a responder's totals grow by one, so that all that a packet tells is told at once: what the segment
+/// was, whether it began a handshake, and how one ended. Four bits for each, a [`Total`] plus one, or 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Tally(u32);
@@ -76,31 +76,42 @@ pub struct Tally(u32);
 impl Tally {
     /// None.
     pub const NOTHING: Tally = Tally(0);
+    /// How many totals can grow at once.
+    pub const PLACES: usize = 3;
 
-    /// One.
+    const SEGMENT: u32 = 0;
+    const BEGUN: u32 = 1;
+    const ENDED: u32 = 2;
+
     #[inline(always)]
-    pub const fn of(total: Total) -> Tally {
-        Tally(1 << total as u32)
+    const fn one(total: Total, place: u32) -> Tally {
+        Tally((total as u32 + 1) << (4 * place))
+    }
+
+    /// A segment that counts as this.
+    #[inline(always)]
+    pub const fn segment(total: Total) -> Tally {
+        Tally::one(total, Tally::SEGMENT)
     }
 
     /// A SYN, which began a handshake or not.
     #[inline(always)]
     pub const fn syn(begun: bool) -> Tally {
-        Tally(1 << Total::Syn as u32 | (begun as u32) << Total::Begun as u32)
+        Tally(Tally::segment(Total::Syn).0 | begun as u32 * Tally::one(Total::Begun, Tally::BEGUN).0)
     }
 
     /// A handshake ended. What is begun and nothing else is left hanging has no total of its own.
     #[inline(always)]
     pub const fn ended(outcome: Outcome) -> Tally {
         match outcome {
-            Outcome::Completed => Tally::of(Total::Completed),
-            Outcome::Refused => Tally::of(Total::Refused),
-            Outcome::Aborted => Tally::of(Total::Aborted),
+            Outcome::Completed => Tally::one(Total::Completed, Tally::ENDED),
+            Outcome::Refused => Tally::one(Total::Refused, Tally::ENDED),
+            Outcome::Aborted => Tally::one(Total::Aborted, Tally::ENDED),
             Outcome::HalfOpen | Outcome::Unverified | Outcome::Malformed => Tally::NOTHING,
         }
     }
 
-    /// Both.
+    /// Both: what a segment was, and how a handshake ended.
     #[inline(always)]
     pub const fn with(self, other: Tally) -> Tally {
         Tally(self.0 | other.0)
@@ -112,27 +123,48 @@ impl Tally {
         self.0 == 0
     }
 
-    /// By how much a total grows: 0 or 1.
+    /// The index of the total at one of the [`Tally::PLACES`]; beyond [`Totals::LEN`] if none is there.
     #[inline(always)]
-    pub const fn by(self, total: usize) -> u64 {
-        (self.0 >> total & 1) as u64
+    pub const fn index(self, place: usize) -> usize {
+        (self.0 >> (4 * place) & 15).wrapping_sub(1) as usize
     }
 
     /// Whether a SYN is among it.
     #[inline(always)]
     pub const fn has_syn(self) -> bool {
-        self.by(Total::Syn as usize) != 0
+        self.index(0) == Total::Syn as usize
     }
 }
 
+const _: () = assert!(Totals::LEN < 15);
+
 impl Totals {
-    /// Adds one to each of a set.
+    /// Adds one to each that grows.
     #[inline(always)]
     pub fn tally(&mut self, tally: Tally) {
-        let mut index = 0;
-        while index < Totals::LEN {
-            self.0[index] += tally.by(index);
-            index += 1;
+        let mut place = 0;
+        while place < Tally::PLACES {
+            if let Some(total) = self.0.get_mut(tally.index(place)) {
+                *total += 1;
+            }
+            place += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_packet_tells_is_counted_once() {
+        let mut totals = Totals::ZERO;
+        totals.tally(Tally::NOTHING);
+        totals.tally(Tally::syn(false));
+        totals.tally(Tally::syn(true).with(Tally::ended(Outcome::Aborted)));
+        totals.tally(Tally::segment(Total::Folded).with(Tally::ended(Outcome::Malformed)));
+        let expected = [2, 1, 0, 0, 0, 1, 0, 0, 1];
+        assert_eq!(totals, Totals(expected));
+        assert!(Tally::syn(false).has_syn() && !Tally::segment(Total::Acked).has_syn());
     }
 }

@@ -78,7 +78,7 @@ impl Sim {
                 let key = VictimKey::port(dest, 80 + port);
                 for _ in 0..count {
                     self.totals.0.tally(&key, Tally::syn(true), self.now_ns);
-                    self.totals.0.tally(&key, Tally::of(Total::Synack), self.now_ns);
+                    self.totals.0.tally(&key, Tally::segment(Total::Synack), self.now_ns);
                     outcome.into_iter().for_each(|outcome| {
                         self.totals.0.tally(&key, Tally::ended(outcome), self.now_ns);
                     });
