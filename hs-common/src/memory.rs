@@ -3,11 +3,12 @@
 use crate::flow::FlowKey;
 use crate::packet::Packet;
 use crate::parse::{Link, parse};
-use crate::syn_cache::{FirstSyn, HashKey, Line, State, WAYS, Word};
+use crate::syn_cache::{FirstSyn, HashKey, Line, Spot, State, WAYS, Word};
 use crate::track::{self, Host, Place, Scratch, Sweep, Versioned, state_of};
 use crate::victim::Tally;
 use crate::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
+mod ahead;
 mod records;
 mod victims;
 
@@ -20,12 +21,19 @@ use records::{FirstSyns, Flows};
 pub struct Tracker {
     host: Memory,
     scratch: Box<Scratch>,
+    /// Working memory of [`Tracker::look_ahead`].
+    spots: Vec<Spot>,
 }
 
 impl Tracker {
     /// A tracker that has seen nothing.
     pub fn new(config: Config) -> Tracker {
-        Tracker { host: Memory::new(config), scratch: Box::new(Scratch::EMPTY) }
+        Tracker { host: Memory::new(config), scratch: Box::new(Scratch::EMPTY), spots: Vec::new() }
+    }
+
+    /// Tells of Ethernet frames that come next, a few dozen of them: a matter of speed and of nothing else.
+    pub fn look_ahead<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]>) {
+        ahead::look(&self.host, frames, &mut self.spots);
     }
 
     /// One packet, seen at `now_ns`. A clock that runs back makes timeouts late and nothing worse.

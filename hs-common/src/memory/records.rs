@@ -1,5 +1,6 @@
 //! The first SYNs, and the flow table, in ordinary memory: both by slot of the SYN cache.
 
+use super::ahead::fetch;
 use crate::flow::{Flow, FlowKey};
 use crate::syn_cache::FirstSyn;
 
@@ -51,13 +52,23 @@ impl Flows {
         Flows { places: vec![NONE; slots], entries: Vec::new(), free: Vec::new() }
     }
 
-    /// The place of a slot's flow.
-    pub(super) fn place(&self, slot: u32) -> Option<u32> {
-        self.places.get(slot as usize)?.checked_sub(1)
+    /// Where it stands which flow a slot has.
+    pub(super) fn place_of(&self, slot: u32) -> Option<&u32> {
+        self.places.get(slot as usize)
+    }
+
+    /// Asks for a slot's flow, without waiting for it.
+    pub(super) fn fetch(&self, slot: u32) {
+        let entry = self.place_of(slot).and_then(|place| self.entries.get(place.checked_sub(1)? as usize));
+        if let Some((key, flow)) = entry {
+            fetch(key);
+            fetch(flow);
+            fetch(&flow.outcome);
+        }
     }
 
     pub(super) fn find(&self, key: &FlowKey, slot: u32) -> Option<u32> {
-        let place = self.place(slot)?;
+        let place = self.place_of(slot)?.checked_sub(1)?;
         self.entries.get(place as usize).filter(|(known, _)| known == key).map(|_| place)
     }
 
