@@ -11,6 +11,7 @@ use crate::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 mod ahead;
 mod records;
 mod victims;
+mod waiting;
 
 pub use victims::{SEED, Victims};
 
@@ -66,9 +67,17 @@ impl Tracker {
     }
 
     fn pass(&mut self, now_ns: u64, all: bool) {
+        let host = &mut self.host;
+        let patience_ns = if all { 0 } else { host.config.half_open_ns };
         let mut pass = Sweep::default();
-        while track::sweep(&mut self.host, &mut self.scratch, &mut pass, all, now_ns) {}
-        self.host.earliest_ns = pass.nothing_before_ns(now_ns);
+        let mut due = waiting::next(&host.lines, &mut pass, 0, patience_ns, now_ns);
+        while let Some(slot) = due {
+            due = waiting::next(&host.lines, &mut pass, slot + 1, patience_ns, now_ns);
+            due.and_then(|slot| host.first_syns.get(slot)).map(ahead::fetch);
+            pass.position = slot;
+            track::sweep(host, &mut self.scratch, &mut pass, all, now_ns);
+        }
+        host.earliest_ns = pass.nothing_before_ns(now_ns);
     }
 
     /// Takes the events since the last call.

@@ -1,6 +1,6 @@
 //! Reads captures as a stream: pcap and pcapng, plain or compressed with gzip or zstd.
 //!
-//! Memory is bounded whatever the size of the file: one buffer of 256 KiB, grown once, to 1.1 MiB,
+//! Memory is bounded whatever the size of the file: one buffer of 64 KiB, grown once, to 1.1 MiB,
 //! if a packet needs it; 64 KiB of compressed input; for zstd also the window that the compressor
 //! chose (2 MiB by default, 128 MiB at the most). No packet is copied or allocated on its own.
 //!
