@@ -1,28 +1,40 @@
 //! The tracker in ordinary memory: what `replay`, the tests and the fuzzers stand on.
 
-use crate::flow::{Flow, FlowKey};
+use crate::flow::FlowKey;
 use crate::packet::Packet;
 use crate::parse::{Link, parse};
-use crate::syn_cache::{FirstSyn, HashKey, State, WAYS, Word};
+use crate::syn_cache::{FirstSyn, HashKey, Line, Spot, State, WAYS, Word};
 use crate::track::{self, Host, Place, Scratch, Sweep, Versioned, state_of};
 use crate::victim::Tally;
 use crate::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
+mod ahead;
+mod records;
 mod victims;
+mod waiting;
 
 pub use victims::{SEED, Victims};
+
+use records::{FirstSyns, Flows};
 
 /// Tracks the packets of a capture. Memory is bounded by [`Config::max_flows`].
 #[derive(Debug)]
 pub struct Tracker {
     host: Memory,
     scratch: Box<Scratch>,
+    /// Working memory of [`Tracker::look_ahead`].
+    spots: Vec<Spot>,
 }
 
 impl Tracker {
     /// A tracker that has seen nothing.
     pub fn new(config: Config) -> Tracker {
-        Tracker { host: Memory::new(config), scratch: Box::new(Scratch::EMPTY) }
+        Tracker { host: Memory::new(config), scratch: Box::new(Scratch::EMPTY), spots: Vec::new() }
+    }
+
+    /// Tells of Ethernet frames that come next, a few dozen of them: a matter of speed and of nothing else.
+    pub fn look_ahead<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]>) {
+        ahead::look(&self.host, frames, &mut self.spots);
     }
 
     /// One packet, seen at `now_ns`. A clock that runs back makes timeouts late and nothing worse.
@@ -55,9 +67,17 @@ impl Tracker {
     }
 
     fn pass(&mut self, now_ns: u64, all: bool) {
+        let host = &mut self.host;
+        let patience_ns = if all { 0 } else { host.config.half_open_ns };
         let mut pass = Sweep::default();
-        while track::sweep(&mut self.host, &mut self.scratch, &mut pass, all, now_ns) {}
-        self.host.earliest_ns = pass.nothing_before_ns(now_ns);
+        let mut due = waiting::next(&host.lines, &mut pass, 0, patience_ns, now_ns);
+        while let Some(slot) = due {
+            due = waiting::next(&host.lines, &mut pass, slot + 1, patience_ns, now_ns);
+            due.and_then(|slot| host.first_syns.get(slot)).map(ahead::fetch);
+            pass.position = slot;
+            track::sweep(host, &mut self.scratch, &mut pass, all, now_ns);
+        }
+        host.earliest_ns = pass.nothing_before_ns(now_ns);
     }
 
     /// Takes the events since the last call.
@@ -67,7 +87,7 @@ impl Tracker {
 
     /// Flows that are remembered: [`Config::max_flows`] at the most.
     pub fn remembered(&self) -> usize {
-        self.host.lines.iter().flatten().filter(|word| **word != 0).count()
+        self.host.lines.iter().flat_map(|line| line.0).filter(|word| *word != 0).count()
     }
 
     /// The totals.
@@ -86,21 +106,14 @@ impl Tracker {
     }
 }
 
-/// No flow of the flow table.
-const NONE: u32 = 0;
-
 #[derive(Debug)]
 struct Memory {
     config: Config,
     now_ns: u64,
     counters: Counters,
-    lines: Vec<[u64; WAYS]>,
-    /// Of each line, when it is first needed.
-    first_syns: Vec<Option<Box<[FirstSyn; WAYS]>>>,
-    /// The flow table: for each slot the flow's place in `flows` plus one, or [`NONE`].
-    places: Vec<u32>,
-    flows: Vec<(FlowKey, Flow)>,
-    free: Vec<u32>,
+    lines: Vec<Line>,
+    first_syns: FirstSyns,
+    flows: Flows,
     /// Of each line.
     evictions_ns: Vec<u64>,
     /// No handshake that is waited for began before.
@@ -117,11 +130,9 @@ impl Memory {
             config,
             now_ns: 0,
             counters: Counters::ZERO,
-            lines: vec![[0; WAYS]; slots / WAYS],
-            first_syns: vec![None; slots / WAYS],
-            places: vec![NONE; slots],
-            flows: Vec::new(),
-            free: Vec::new(),
+            lines: vec![Line([0; WAYS]); slots / WAYS],
+            first_syns: FirstSyns::new(slots),
+            flows: Flows::new(slots),
             evictions_ns: vec![0; slots / WAYS],
             earliest_ns: u64::MAX,
             victims: Victims::default(),
@@ -163,7 +174,7 @@ impl Host for Memory {
     }
 
     fn word(&self, line: u32, way: u32) -> Word {
-        self.lines.get(line as usize).map_or(Word::EMPTY, |line| Word(line[way as usize % WAYS]))
+        self.lines.get(line as usize).map_or(Word::EMPTY, |line| Word(line.0[way as usize % WAYS]))
     }
 
     fn tag(&self, line: u32, way: u32) -> u32 {
@@ -180,59 +191,43 @@ impl Host for Memory {
 
     fn put(&mut self, line: u32, way: u32, new: Word) {
         if let Some(line) = self.lines.get_mut(line as usize) {
-            line[way as usize % WAYS] = new.0;
+            line.0[way as usize % WAYS] = new.0;
         }
     }
 
     fn read_first_syn(&mut self, slot: u32, into: &mut FirstSyn) -> bool {
-        let line = self.first_syns.get(slot as usize / WAYS).and_then(Option::as_deref);
-        line.map(|line| *into = line[slot as usize % WAYS]).is_some()
+        self.first_syns.get(slot).map(|first| *into = *first).is_some()
     }
 
     fn write_first_syn(&mut self, slot: u32, first: &FirstSyn) {
         self.earliest_ns = self.earliest_ns.min(first.brief.begun_ns);
-        if let Some(line) = self.first_syns.get_mut(slot as usize / WAYS) {
-            line.get_or_insert_with(|| Box::new([FirstSyn::EMPTY; WAYS]))[slot as usize % WAYS] = *first;
-        }
+        self.first_syns.put(slot, first);
     }
 
     fn find(&mut self, key: &FlowKey, slot: u32) -> Option<u32> {
-        let place = self.places.get(slot as usize)?.checked_sub(1)?;
-        self.flows.get(place as usize).filter(|(known, _)| known == key).map(|_| place)
+        self.flows.find(key, slot)
     }
 
     fn state(&self, entry: u32) -> State {
-        self.flows.get(entry as usize).map_or(State::Closed, |(_, flow)| state_of(flow))
+        self.flows.get(entry).map_or(State::Closed, state_of)
     }
 
     fn read(&mut self, entry: u32, into: &mut Versioned) -> bool {
-        self.flows.get(entry as usize).map(|(_, flow)| into.flow = *flow).is_some()
+        self.flows.get(entry).map(|flow| into.flow = *flow).is_some()
     }
 
     fn write(&mut self, entry: u32, flow: &Versioned) -> bool {
         self.earliest_ns = self.earliest_ns.min(flow.flow.begun_ns);
-        self.flows.get_mut(entry as usize).map(|(_, place)| *place = flow.flow).is_some()
+        self.flows.get_mut(entry).map(|known| *known = flow.flow).is_some()
     }
 
     fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned) -> bool {
         self.earliest_ns = self.earliest_ns.min(flow.flow.begun_ns);
-        let entry = (*key, flow.flow);
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.flows[place as usize] = entry;
-                place
-            }
-            None => {
-                self.flows.push(entry);
-                (self.flows.len() - 1) as u32
-            }
-        };
-        self.places.get_mut(slot as usize).map(|known| *known = place + 1).is_some()
+        self.flows.insert(key, slot, &flow.flow)
     }
 
     fn remove(&mut self, entry: u32, _key: &FlowKey, slot: u32, _flow: &Versioned) -> bool {
-        self.free.push(entry);
-        self.places.get_mut(slot as usize).map(|known| *known = NONE).is_some()
+        self.flows.remove(entry, slot)
     }
 
     fn note_eviction(&mut self, line: u32, now_ns: u64) {

@@ -68,6 +68,7 @@ impl<W: Write> Watch<W> {
         let mut kernel = Kernel::load(&Options { config, replaying: false, log_level })?;
         // Before the programs load: they refer to its map.
         let log = if debug { Some(kernel_log::start(&mut kernel)?) } else { None };
+        kernel.prepare(interfaces, settings.mode);
         kernel.prepare_sweeps()?;
         let quiet = settings.common.verbosity == Verbosity::Quiet;
         let attach = |interface| kernel.attach(interface, settings.mode);

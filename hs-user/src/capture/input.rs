@@ -7,7 +7,7 @@ use super::MAX_PACKET;
 use super::error::Fault;
 
 /// Fits the second-level cache, so that a packet is still there when it is parsed.
-const USUAL_LEN: usize = 256 << 10;
+const USUAL_LEN: usize = 64 << 10;
 /// The largest block that is buffered: a packet with its header and options.
 pub(super) const MAX_BLOCK: usize = MAX_PACKET + (128 << 10);
 

@@ -1,10 +1,10 @@
 //! Reads captures as a stream: pcap and pcapng, plain or compressed with gzip or zstd.
 //!
-//! Memory is bounded whatever the size of the file: one buffer of 256 KiB, grown once, to 1.1 MiB,
+//! Memory is bounded whatever the size of the file: one buffer of 64 KiB, grown once, to 1.1 MiB,
 //! if a packet needs it; 64 KiB of compressed input; for zstd also the window that the compressor
 //! chose (2 MiB by default, 128 MiB at the most). No packet is copied or allocated on its own.
 //!
-//! `input` buffers → `pcap` or `pcapng` finds the next packet → [`Reader::next`] lends it out.
+//! `input` buffers → `pcap` or `pcapng` finds the next packet → [`Reader::next_batch`] lends it out, with those behind it.
 //! The formats are read here rather than with the crate pcap-parser, which (0.17) allocates for the options
 //! of each packet, reads `if_tsoffset` of a big-endian section in the wrong order, knows no binary
 //! `if_tsresol` and cuts seconds to 32 bits.
@@ -31,6 +31,9 @@ use pcapng::Pcapng;
 /// length is 262,144 bytes, the largest BIG TCP frame 524,280 and a header. A larger number is damage.
 const MAX_PACKET: usize = 1 << 20;
 
+/// Packets that are lent at once: enough to look ahead, few enough to stay in the first-level cache.
+const BATCH: usize = 32;
+
 /// What the first bytes of a packet are, as numbered in the registry of link types
 /// (<https://www.tcpdump.org/linktypes.html>). [`Reader`] passes on any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +58,7 @@ impl LinkType {
     pub const LINUX_SLL2: LinkType = LinkType(276);
 }
 
-/// One packet, lent by the [`Reader`] until the next one is asked for.
+/// One packet, lent by the [`Reader`] until the next ones are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// Its number in this capture, from 1.
@@ -92,7 +95,11 @@ pub struct Reader {
     input: Input,
     format: Format,
     packets: u64,
+    /// The batch at hand.
+    found: Vec<Found>,
     done: bool,
+    /// Comes after the packets before it.
+    failure: Option<Error>,
 }
 
 impl Reader {
@@ -112,19 +119,28 @@ impl Reader {
         let source = decompress::recognise(Box::new(source)).map_err(Error::Io)?;
         let mut input = Input::new(source);
         let format = recognise(&mut input)?;
-        Ok(Reader { input, format, packets: 0, done: false })
+        let found = Vec::with_capacity(BATCH);
+        Ok(Reader { input, format, packets: 0, found, done: false, failure: None })
     }
 
-    /// The next packet, or `None` at the end, and ever after the end or an error.
+    /// The next packets, or `None` at the end, and ever after the end or an error. At least one, and as many
+    /// more as are buffered: nothing is waited for.
     ///
     /// # Errors
     /// [`Error::Truncated`] or [`Error::Corrupt`] after the last whole packet; [`Error::Io`].
-    #[expect(clippy::should_implement_trait, reason = "an Iterator can't lend from itself")]
-    #[inline]
-    pub fn next(&mut self) -> Result<Option<Packet<'_>>, Error> {
-        if self.done {
-            return Ok(None);
+    pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, Error> {
+        self.found.clear();
+        let before = self.packets;
+        while !self.done && (self.found.is_empty() || self.found.len() < BATCH && self.is_buffered()) {
+            self.find_one();
         }
+        if self.found.is_empty() {
+            return self.failure.take().map_or(Ok(None), Err);
+        }
+        Ok(Some(Batch { found: &self.found, input: &self.input, before }))
+    }
+
+    fn find_one(&mut self) {
         let found = match &mut self.format {
             Format::Pcap(pcap) => pcap.next(&mut self.input),
             Format::Pcapng(pcapng) => pcapng.next(&mut self.input),
@@ -132,28 +148,45 @@ impl Reader {
         match found {
             Ok(Some(found)) => {
                 self.packets += 1;
-                Ok(Some(self.lend(found)))
+                self.found.push(found);
             }
-            Ok(None) => {
-                self.done = true;
-                Ok(None)
-            }
+            Ok(None) => self.done = true,
             Err(fault) => {
                 self.done = true;
-                Err(Error::new(fault, self.packets, self.input.offset()))
+                self.failure = Some(Error::new(fault, self.packets, self.input.offset()));
             }
         }
     }
 
-    fn lend(&self, found: Found) -> Packet<'_> {
-        Packet {
-            number: self.packets,
+    /// Whether the next packet can be found without reading, which would make void what was found before.
+    fn is_buffered(&self) -> bool {
+        match &self.format {
+            Format::Pcap(pcap) => pcap.is_buffered(&self.input),
+            Format::Pcapng(pcapng) => pcapng.is_buffered(&self.input),
+        }
+    }
+}
+
+/// Packets that lie in the buffer at the same time, lent by the [`Reader`] until the next ones are asked for.
+pub struct Batch<'a> {
+    found: &'a [Found],
+    input: &'a Input,
+    /// Packets before these.
+    before: u64,
+}
+
+impl<'a> Batch<'a> {
+    /// The packets, in their order.
+    pub fn packets(&self) -> impl Iterator<Item = Packet<'a>> {
+        let input = self.input;
+        self.found.iter().zip(self.before + 1..).map(move |(found, number)| Packet {
+            number,
             time_ns: found.time_ns,
             link: found.link,
             interface: found.interface,
-            data: self.input.slice(found.data),
+            data: input.slice(found.data.clone()),
             wire_len: found.wire_len,
-        }
+        })
     }
 }
 

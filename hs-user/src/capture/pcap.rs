@@ -51,6 +51,14 @@ impl Pcap {
         Some(Ok(Pcap { variant: *variant, link }))
     }
 
+    /// Whether the next packet is wholly in the buffer.
+    #[inline]
+    pub(super) fn is_buffered(&self, input: &Input) -> bool {
+        let Variant { order, packet_header, .. } = self.variant;
+        let left = input.bytes().len();
+        left >= packet_header && left - packet_header >= order.u32(input.bytes(), 8) as usize
+    }
+
     #[inline]
     pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Found>, Fault> {
         let Variant { order, fraction_ns, packet_header } = self.variant;

@@ -51,6 +51,15 @@ impl Pcapng {
         Ok(pcapng)
     }
 
+    /// Whether a packet comes next that is wholly in the buffer.
+    #[inline]
+    pub(super) fn is_buffered(&self, input: &Input) -> bool {
+        let bytes = input.bytes();
+        bytes.len() >= HEAD
+            && self.order.u32(bytes, 0) == ENHANCED_PACKET
+            && bytes.len() >= (self.order.u32(bytes, 4) as usize).next_multiple_of(4)
+    }
+
     #[inline]
     pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Found>, Fault> {
         loop {

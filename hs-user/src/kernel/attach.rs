@@ -9,9 +9,12 @@ use aya::programs::xdp::XdpMode;
 use aya::programs::{ProgramError, loaded_programs};
 use aya::util::KernelVersion;
 
-use super::object::CompilerOff;
+use super::object::{CompilerOff, SWEEP};
 use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
+
+/// The program of both kinds of XDP.
+const XDP: &str = "hs_xdp";
 
 /// Where ingress is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,22 @@ impl fmt::Display for Attachment {
 }
 
 impl Kernel {
+    /// Loads what it will take to watch the interfaces, all of it at once: the verifier has most of the work of
+    /// a start, and a CPU for each program. What the kernel refuses is asked for again, and told, where it is
+    /// needed.
+    pub fn prepare(&mut self, interfaces: &[Interface], mode: Mode) {
+        let mut names = vec![SWEEP];
+        for interface in interfaces {
+            names.extend(
+                candidates(interface, mode).first().map(|ingress| ingress_program(*ingress, interface)),
+            );
+            if interface.link_layer != LinkLayer::Loopback {
+                names.push(egress_program(interface));
+            }
+        }
+        self.load_at_once(&names);
+    }
+
     /// Attaches to an interface, by `mode` or, with [`Mode::Auto`], by the first that works.
     ///
     /// # Errors
@@ -80,13 +99,7 @@ impl Kernel {
         mode: Mode,
         fallbacks: &mut Vec<String>,
     ) -> Result<Ingress> {
-        let candidates: &[Ingress] = match mode {
-            Mode::Auto if interface.link_layer == LinkLayer::None => &[Ingress::Tc],
-            Mode::Auto => &[Ingress::Native, Ingress::Generic, Ingress::Tc],
-            Mode::Native => &[Ingress::Native],
-            Mode::Generic => &[Ingress::Generic],
-            Mode::Tc => &[Ingress::Tc],
-        };
+        let candidates = candidates(interface, mode);
         for ingress in candidates {
             match self.attach_one(interface, *ingress) {
                 Ok(()) => return Ok(*ingress),
@@ -122,7 +135,7 @@ impl Kernel {
                 interface.name
             );
         }
-        let program = self.xdp("hs_xdp")?;
+        let program = self.xdp(XDP)?;
         let link = program.attach_to_if_index(interface.index, mode).map_err(explain)?;
         // A link by file descriptor goes with the process, whatever ends it. Kernels before 5.9 have none.
         let link = program.take_link(link)?;
@@ -132,11 +145,9 @@ impl Kernel {
     }
 
     fn attach_tc(&mut self, interface: &Interface, side: TcAttachType) -> Result<()> {
-        let name = match (side, interface.link_layer) {
-            (TcAttachType::Ingress, LinkLayer::None) => "hs_tc_ingress_l3",
-            (TcAttachType::Ingress, _) => "hs_tc_ingress",
-            (_, LinkLayer::None) => "hs_tc_egress_l3",
-            (_, _) => "hs_tc_egress",
+        let name = match side {
+            TcAttachType::Ingress => ingress_program(Ingress::Tc, interface),
+            _ => egress_program(interface),
         };
         let program = self.tc(name)?;
         if !has_tcx() {
@@ -152,6 +163,29 @@ impl Kernel {
     pub fn detach(&mut self) {
         self.links.clear();
     }
+}
+
+/// The ways to watch ingress, the best one first.
+fn candidates(interface: &Interface, mode: Mode) -> &'static [Ingress] {
+    match mode {
+        Mode::Auto if interface.link_layer == LinkLayer::None => &[Ingress::Tc],
+        Mode::Auto => &[Ingress::Native, Ingress::Generic, Ingress::Tc],
+        Mode::Native => &[Ingress::Native],
+        Mode::Generic => &[Ingress::Generic],
+        Mode::Tc => &[Ingress::Tc],
+    }
+}
+
+fn ingress_program(ingress: Ingress, interface: &Interface) -> &'static str {
+    match (ingress, interface.link_layer) {
+        (Ingress::Tc, LinkLayer::None) => "hs_tc_ingress_l3",
+        (Ingress::Tc, _) => "hs_tc_ingress",
+        _ => XDP,
+    }
+}
+
+fn egress_program(interface: &Interface) -> &'static str {
+    if interface.link_layer == LinkLayer::None { "hs_tc_egress_l3" } else { "hs_tc_egress" }
 }
 
 /// Whether tc programs are attached by links that go with the process (Linux 6.6).

@@ -1,7 +1,7 @@
 //! Loads the embedded BPF object and hands out its programs.
 
 use std::any::Any;
-use std::fmt;
+use std::{fmt, thread};
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
@@ -19,6 +19,8 @@ use super::victims;
 /// The kernel side, compiled by build.rs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
 
+/// The program that ends handshakes by time.
+pub(super) const SWEEP: &str = "hs_sweep";
 /// What the sweep returns if there may be more to do.
 const MORE: u32 = 1;
 /// The least that the kernel takes as the packet of a test run: an Ethernet header.
@@ -118,6 +120,20 @@ impl Kernel {
         self.ebpf.program_mut(name).ok_or_else(|| anyhow!("the BPF object has no program {name}"))
     }
 
+    /// Loads programs side by side. One that the kernel refuses stays as it is.
+    pub(super) fn load_at_once(&mut self, names: &[&str]) {
+        thread::scope(|scope| {
+            let wanted = self.ebpf.programs_mut().filter(|(name, _)| names.contains(name));
+            for (_, program) in wanted {
+                scope.spawn(|| match program {
+                    Program::Xdp(program) => program.load(),
+                    Program::SchedClassifier(program) => program.load(),
+                    _ => Ok(()),
+                });
+            }
+        });
+    }
+
     /// Loads a program and tells how many instructions the verifier processed, if the kernel says.
     pub fn verify(&mut self, name: &str) -> Result<Option<u32>> {
         let info = match self.program(name)? {
@@ -138,7 +154,7 @@ impl Kernel {
     /// # Errors
     /// The kernel refuses the program.
     pub fn prepare_sweeps(&mut self) -> Result<()> {
-        self.tc("hs_sweep").map(|_| ())
+        self.tc(SWEEP).map(|_| ())
     }
 
     /// Ends the handshakes whose timeout has passed, and with `all` all the others too. Returns the time
@@ -168,7 +184,7 @@ impl Kernel {
     fn sweep_some(&mut self, times: u32) -> Result<bool> {
         let options =
             TestRunOptions { data_in: Some(&[0; MIN_PACKET]), repeat: times, ..TestRunOptions::new() };
-        match self.tc("hs_sweep")?.test_run(options) {
+        match self.tc(SWEEP)?.test_run(options) {
             Ok(result) => Ok(result.return_value == MORE),
             Err(ProgramError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EINTR) => {
                 Ok(true)

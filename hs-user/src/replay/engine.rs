@@ -11,11 +11,14 @@ use hs_common::parse::Link;
 use hs_common::track::Place;
 use hs_common::{Config, Counters, Event};
 
+use crate::capture::{Batch, LinkType};
 use crate::kernel::{Kernel, Options};
 use crate::responders::Responders;
 
 /// What a replay needs of an engine. Times are those of the capture, in nanoseconds since 1970.
 pub(super) trait Engine {
+    /// Tells of packets that come next: a matter of speed and of nothing else.
+    fn look_ahead(&mut self, _packets: &Batch<'_>) {}
     fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) -> Result<()>;
     /// Ends the handshakes whose timeout has passed.
     fn sweep(&mut self, now_ns: u64) -> Result<()>;
@@ -38,6 +41,11 @@ impl InMemory {
 }
 
 impl Engine for InMemory {
+    fn look_ahead(&mut self, packets: &Batch<'_>) {
+        let frames = packets.packets().filter(|packet| packet.link == LinkType::ETHERNET);
+        self.0.look_ahead(frames.map(|packet| packet.data));
+    }
+
     fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) -> Result<()> {
         self.0.track(&Captured { data, on_wire }, link, Place { ifindex: 0, hook: Hook::Capture }, now_ns);
         Ok(())

@@ -82,8 +82,11 @@ impl Run {
         } else {
             Reader::open(path).with_context(describe)?
         };
-        while let Some(packet) = reader.next().map_err(anyhow::Error::new).with_context(describe)? {
-            self.packet(&packet, desk)?;
+        while let Some(batch) = reader.next_batch().map_err(anyhow::Error::new).with_context(describe)? {
+            self.engine.look_ahead(&batch);
+            for packet in batch.packets() {
+                self.packet(&packet, desk)?;
+            }
         }
         Ok(())
     }

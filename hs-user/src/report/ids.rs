@@ -1,12 +1,10 @@
 //! Identifiers of a flow that are the same for both of its directions.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hs_common::{Addr, Event, VlanTags};
-use serde::{Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
 /// TCP's number in an IP header.
@@ -48,17 +46,23 @@ impl CommunityId {
     /// Of the TCP flow between the endpoints of an event.
     pub fn of(event: &Event) -> CommunityId {
         let [a, b] = ordered((event.src, event.src_port), (event.dst, event.dst_port));
-        let mut sha1 = Sha1::new_with_prefix([0, 0]);
+        // Seed, both addresses, protocol, a zero, both ports.
+        let mut input = [0; 2 + 32 + 2 + 4];
+        let mut len = 2;
+        let mut put = |bytes: &[u8]| {
+            input[len..len + bytes.len()].copy_from_slice(bytes);
+            len += bytes.len();
+        };
         for (addr, _) in [a, b] {
             match IpAddr::from(addr) {
-                IpAddr::V4(addr) => sha1.update(addr.octets()),
-                IpAddr::V6(addr) => sha1.update(addr.octets()),
+                IpAddr::V4(addr) => put(&addr.octets()),
+                IpAddr::V6(addr) => put(&addr.octets()),
             }
         }
-        sha1.update([PROTO_TCP, 0]);
-        sha1.update(a.1.to_be_bytes());
-        sha1.update(b.1.to_be_bytes());
-        CommunityId::from_digest(&sha1.finalize())
+        put(&[PROTO_TCP, 0]);
+        put(&a.1.to_be_bytes());
+        put(&b.1.to_be_bytes());
+        CommunityId::from_digest(&Sha1::digest(&input[..len]))
     }
 
     fn from_digest(digest: &[u8]) -> CommunityId {
@@ -68,20 +72,9 @@ impl CommunityId {
         CommunityId(text)
     }
 
-    fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for CommunityId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for CommunityId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+    /// In ASCII, without anything that JSON would escape.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -115,8 +108,8 @@ mod tests {
             ),
         ];
         for (a, b, id) in table {
-            assert_eq!(CommunityId::of(&event(a, b)).to_string(), id);
-            assert_eq!(CommunityId::of(&event(b, a)).to_string(), id);
+            assert_eq!(CommunityId::of(&event(a, b)).as_bytes(), id.as_bytes());
+            assert_eq!(CommunityId::of(&event(b, a)).as_bytes(), id.as_bytes());
         }
     }
 

@@ -1,21 +1,26 @@
-//! JSON, one object a line, in the manner of Suricata's EVE. The schema is `docs/events.schema.json`.
+//! JSON, one object a line, in the manner of Suricata's EVE, in the order of its fields. What is absent has no
+//! member. The schema is `docs/events.schema.json`.
+//!
+//! Handshakes and anomalies come by the hundred thousand a second, and are written piece by piece as they stand
+//! in the line; alerts and totals, which are few, by serde.
 
-mod objects;
+mod alert;
+mod event;
 mod stats;
 
 use std::io;
-use std::net::IpAddr;
 
 use hs_common::{Counters, Event, VlanTags};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use super::Origin;
+use super::digits::{ip, number};
 use super::filter::Kind;
 use super::ids::{CommunityId, flow_id};
-use super::units::{Clock, Stamp};
+use super::units::Clock;
 use crate::detect::Alert;
-use objects::{AlertObject, AnomalyObject, Handshake, SynFlood, Vlan};
+use alert::{AlertObject, SynFlood};
 use stats::Stats;
 
 /// Writes lines of JSON into a buffer.
@@ -23,11 +28,12 @@ pub struct Json {
     /// Whether VLAN tags are a part of `flow_id`.
     pub vlan_aware: bool,
     clock: Clock,
+    name: EscapedName,
 }
 
 impl Json {
     pub const fn new() -> Json {
-        Json { vlan_aware: false, clock: Clock::new() }
+        Json { vlan_aware: false, clock: Clock::new(), name: EscapedName::NONE }
     }
 
     pub fn event(
@@ -39,24 +45,29 @@ impl Json {
         origin: &Origin,
     ) -> io::Result<()> {
         let flow_vlan = if self.vlan_aware { event.vlan } else { VlanTags::NONE };
-        let flow = Line {
-            flow_id: Some(flow_id(event, flow_vlan)),
-            vlan: (event.vlan != VlanTags::NONE).then_some(Vlan(event.vlan)),
-            src_ip: Some(event.src.into()),
-            src_port: Some(event.src_port),
-            dest_ip: Some(event.dst.into()),
-            dest_port: Some(event.dst_port),
-            proto: Some("TCP"),
-            community_id: Some(CommunityId::of(event)),
-            ..Line::new(self.clock.at(unix_ns), "handshake", Some(origin))
-        };
-        match (kind, event.anomaly()) {
-            (Kind::Anomaly, Some(anomaly)) => {
-                let anomaly = AnomalyObject::of(event, anomaly);
-                Line { event_type: "anomaly", anomaly: Some(anomaly), ..flow }.write(line)
-            }
-            _ => Line { handshake: Some(Handshake::of(event)), ..flow }.write(line),
+        self.begin(line, unix_ns, Some(flow_id(event, flow_vlan)), Some(origin))?;
+        let anomaly = event.anomaly().filter(|_| kind == Kind::Anomaly);
+        put(line, if anomaly.is_some() { "anomaly\"" } else { "handshake\"" });
+        if event.vlan != VlanTags::NONE {
+            put(line, r#","vlan":"#);
+            event::array(line, event.vlan.ids(), |line, id| number(line, id));
         }
+        put(line, r#","src_ip":""#);
+        ip(line, event.src.into());
+        put(line, r#"","src_port":"#);
+        number(line, event.src_port);
+        put(line, r#","dest_ip":""#);
+        ip(line, event.dst.into());
+        put(line, r#"","dest_port":"#);
+        number(line, event.dst_port);
+        put(line, r#","proto":"TCP","community_id":""#);
+        line.extend_from_slice(CommunityId::of(event).as_bytes());
+        match anomaly {
+            Some(anomaly) => event::anomaly(line, event, anomaly),
+            None => event::handshake(line, event),
+        }
+        put(line, "}\n");
+        Ok(())
     }
 
     pub fn alert(
@@ -67,17 +78,26 @@ impl Json {
         started_at_unix_ns: u64,
         origin: &Origin,
     ) -> io::Result<()> {
-        let mut start_clock = Clock::new();
-        Line {
-            src_ip: objects::single_source(alert),
-            dest_ip: Some(alert.victim.ip),
-            dest_port: alert.victim.port,
-            proto: Some("TCP"),
-            alert: Some(AlertObject::of(alert.signature)),
-            synflood: Some(SynFlood::new(alert, start_clock.at(started_at_unix_ns))),
-            ..Line::new(self.clock.at(unix_ns), "alert", Some(origin))
+        self.begin(line, unix_ns, None, Some(origin))?;
+        put(line, "alert\"");
+        if let Some(source) = alert::single_source(alert) {
+            put(line, r#","src_ip":""#);
+            ip(line, source);
+            put(line, "\"");
         }
-        .write(line)
+        put(line, r#","dest_ip":""#);
+        ip(line, alert.victim.ip);
+        put(line, "\"");
+        if let Some(port) = alert.victim.port {
+            put(line, r#","dest_port":"#);
+            number(line, port);
+        }
+        put(line, r#","proto":"TCP","alert":"#);
+        serialize(line, &AlertObject::of(alert.signature))?;
+        put(line, r#","synflood":"#);
+        serialize(line, &SynFlood::new(alert, Clock::new().at(started_at_unix_ns)))?;
+        put(line, "}\n");
+        Ok(())
     }
 
     pub fn stats(
@@ -88,83 +108,72 @@ impl Json {
         unix_ns: u64,
         origin: Option<&Origin>,
     ) -> io::Result<()> {
-        let stats = Some(Stats { totals, alerts });
-        Line { stats, ..Line::new(self.clock.at(unix_ns), "stats", origin) }.write(line)
-    }
-}
-
-/// One line, in the order of EVE's fields. What is absent has no member.
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: Stamp<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flow_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    in_iface: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pcap_filename: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pcap_cnt: Option<u64>,
-    event_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vlan: Option<Vlan>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    src_ip: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    src_port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dest_ip: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dest_port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proto: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    community_id: Option<CommunityId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    handshake: Option<Handshake>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    anomaly: Option<AnomalyObject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alert: Option<AlertObject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    synflood: Option<SynFlood<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stats: Option<Stats<'a>>,
-}
-
-impl<'a> Line<'a> {
-    fn new(timestamp: Stamp<'a>, event_type: &'static str, origin: Option<&Origin<'a>>) -> Line<'a> {
-        let (in_iface, pcap_filename, pcap_cnt) = match origin {
-            Some(Origin::Interface(name)) => (Some(*name), None, None),
-            Some(Origin::Capture { file, number }) => (None, Some(*file), Some(*number)),
-            None => (None, None, None),
-        };
-        Line {
-            timestamp,
-            flow_id: None,
-            in_iface,
-            pcap_filename,
-            pcap_cnt,
-            event_type,
-            vlan: None,
-            src_ip: None,
-            src_port: None,
-            dest_ip: None,
-            dest_port: None,
-            proto: None,
-            community_id: None,
-            handshake: None,
-            anomaly: None,
-            alert: None,
-            synflood: None,
-            stats: None,
-        }
-    }
-
-    fn write(&self, line: &mut Vec<u8>) -> io::Result<()> {
-        self.serialize(&mut serde_json::Serializer::with_formatter(&mut *line, TerminalSafe))?;
-        line.push(b'\n');
+        self.begin(line, unix_ns, None, origin)?;
+        put(line, r#"stats","stats":"#);
+        serialize(line, &Stats { totals, alerts })?;
+        put(line, "}\n");
         Ok(())
+    }
+
+    /// What all lines begin with, up to the value of `event_type`.
+    fn begin(
+        &mut self,
+        line: &mut Vec<u8>,
+        unix_ns: u64,
+        flow_id: Option<u64>,
+        origin: Option<&Origin>,
+    ) -> io::Result<()> {
+        put(line, r#"{"timestamp":""#);
+        self.clock.at(unix_ns).push(line);
+        put(line, "\"");
+        if let Some(flow_id) = flow_id {
+            put(line, r#","flow_id":"#);
+            number(line, flow_id);
+        }
+        match origin {
+            Some(Origin::Interface(name)) => {
+                put(line, r#","in_iface":"#);
+                line.extend_from_slice(self.name.escaped(name)?);
+            }
+            Some(Origin::Capture { file, number: packet }) => {
+                put(line, r#","pcap_filename":"#);
+                line.extend_from_slice(self.name.escaped(file)?);
+                put(line, r#","pcap_cnt":"#);
+                number(line, *packet);
+            }
+            None => {}
+        }
+        put(line, r#","event_type":""#);
+        Ok(())
+    }
+}
+
+/// Appends a piece of a line: names and whatever else has nothing in it to be escaped.
+#[inline(always)]
+fn put(line: &mut Vec<u8>, piece: &str) {
+    line.extend_from_slice(piece.as_bytes());
+}
+
+fn serialize(line: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+    Ok(value.serialize(&mut serde_json::Serializer::with_formatter(line, TerminalSafe))?)
+}
+
+/// The name of an interface or a file as a string of JSON. Line after line has the same one.
+struct EscapedName {
+    name: String,
+    escaped: Vec<u8>,
+}
+
+impl EscapedName {
+    const NONE: EscapedName = EscapedName { name: String::new(), escaped: Vec::new() };
+
+    fn escaped(&mut self, name: &str) -> io::Result<&[u8]> {
+        if self.escaped.is_empty() || self.name != name {
+            self.escaped.clear();
+            serialize(&mut self.escaped, &name)?;
+            name.clone_into(&mut self.name);
+        }
+        Ok(&self.escaped)
     }
 }
 

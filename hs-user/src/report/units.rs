@@ -57,6 +57,14 @@ impl<'a> Stamp<'a> {
         six_digits(line, self.micros);
     }
 
+    /// Appends what is printed.
+    pub fn push(&self, line: &mut Vec<u8>) {
+        line.extend_from_slice(self.second.as_bytes());
+        line.push(b'.');
+        six_digits(line, self.micros);
+        line.extend_from_slice(b"+00:00");
+    }
+
     /// The time of day to the microsecond: `12:00:00.123456`.
     pub fn time(&self) -> impl Display + use<'a> {
         let (time, micros) = (self.second.get(11..).unwrap_or_default(), self.micros);

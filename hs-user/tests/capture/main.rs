@@ -25,14 +25,16 @@ fn read_from(source: impl Read + 'static) -> (Vec<Got>, Option<Error>) {
         Err(error) => return (got, Some(error)),
     };
     loop {
-        match reader.next() {
-            Ok(Some(p)) => {
-                assert_eq!(p.number, got.len() as u64 + 1);
-                got.push((p.time_ns, p.link.0, p.interface, p.data.to_vec(), p.wire_len));
+        match reader.next_batch() {
+            Ok(Some(batch)) => {
+                for p in batch.packets() {
+                    assert_eq!(p.number, got.len() as u64 + 1);
+                    got.push((p.time_ns, p.link.0, p.interface, p.data.to_vec(), p.wire_len));
+                }
             }
             Ok(None) => return (got, None),
             Err(error) => {
-                assert!(matches!(reader.next(), Ok(None)), "nothing comes after an error");
+                assert!(matches!(reader.next_batch(), Ok(None)), "nothing comes after an error");
                 return (got, Some(error));
             }
         }

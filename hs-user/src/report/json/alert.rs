@@ -1,112 +1,11 @@
-//! The objects of a line: one for each type of event.
+//! The objects of an alert.
 
 use std::net::IpAddr;
 
-use hs_common::event::RTT_UNKNOWN;
-use hs_common::{Anomaly, AnomalySet, Event, HandshakeFlags, Outcome, Path, VlanTags};
 use serde::{Serialize, Serializer};
 
 use crate::detect::{Alert, Kind, Signature};
 use crate::report::units::{Stamp, rounded};
-
-pub struct Vlan(pub VlanTags);
-
-impl Serialize for Vlan {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.ids())
-    }
-}
-
-#[derive(Serialize)]
-pub struct Handshake {
-    outcome: &'static str,
-    reason: &'static str,
-    flags: FlagNames,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'static str>,
-    syn_seq: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    synack_seq: Option<u32>,
-    syn_retransmits: u16,
-    synack_retransmits: u16,
-    rtt_us: Rtt,
-    anomalies: AnomalyNames,
-}
-
-impl Handshake {
-    pub fn of(event: &Event) -> Handshake {
-        let known = |us| (us != RTT_UNKNOWN).then_some(us);
-        Handshake {
-            outcome: event.outcome().map_or("", Outcome::name),
-            reason: event.reason_name(),
-            flags: FlagNames(event.flags),
-            direction: event.path().map(Path::name),
-            syn_seq: event.syn_seq,
-            synack_seq: (event.has_synack != 0).then_some(event.synack_seq),
-            syn_retransmits: event.syn_retransmits,
-            synack_retransmits: event.synack_retransmits,
-            rtt_us: Rtt { synack: known(event.rtt_synack_us), ack: known(event.rtt_ack_us) },
-            anomalies: AnomalyNames(event.anomalies),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Rtt {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    synack: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<u32>,
-}
-
-struct FlagNames(HandshakeFlags);
-
-impl Serialize for FlagNames {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.names())
-    }
-}
-
-struct AnomalyNames(AnomalySet);
-
-impl Serialize for AnomalyNames {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Anomaly::name))
-    }
-}
-
-#[derive(Serialize)]
-pub struct AnomalyObject {
-    r#type: &'static str,
-    event: &'static str,
-    tcp_flags: HexFlags,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actual: Option<u32>,
-}
-
-impl AnomalyObject {
-    pub fn of(event: &Event, anomaly: Anomaly) -> AnomalyObject {
-        let known = |number| (event.has_numbers != 0).then_some(number);
-        AnomalyObject {
-            r#type: "handshake",
-            event: anomaly.name(),
-            tcp_flags: HexFlags(event.tcp_flags),
-            expected: known(event.expected),
-            actual: known(event.actual),
-        }
-    }
-}
-
-/// As EVE prints them: two digits. The ninth flag, AE, makes them three.
-struct HexFlags(u16);
-
-impl Serialize for HexFlags {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:02x}", self.0))
-    }
-}
 
 #[derive(Serialize)]
 pub struct AlertObject {
