@@ -25,6 +25,8 @@ const PRIOR_S: f64 = 30.0;
 const LESSON_S: f64 = 4.0;
 /// Rates that are told are taken over this time.
 const RATE_NS: u64 = NS_PER_SEC;
+/// Such a share of the handshakes that complete does so late: an ACK was lost, a client is far away.
+const LATE: f64 = 0.02;
 /// A crowd is remembered for so long.
 const CROWD_NS: u64 = 2 * NS_PER_SEC;
 /// Linux and the others repeat a SYN after one second (RFC 6298); a little more for the way.
@@ -46,11 +48,11 @@ pub(super) struct Point {
 }
 
 /// What is usual for a target, per second.
-#[derive(Clone, Copy, Debug, Default)]
-struct Baseline {
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Baseline {
     seconds: f64,
     begun: f64,
-    completed: f64,
+    pub(super) completed: f64,
     unanswered: f64,
     /// Mean of the squared deviation of `unanswered`, of a rate taken over a second.
     variance: f64,
@@ -58,7 +60,7 @@ struct Baseline {
 }
 
 /// What is not learned yet: the beginning of a flood must not be taken for usual.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Lesson {
     seconds: f64,
     begun: i64,
@@ -184,7 +186,7 @@ impl Series {
         // over by the time that they are missed.
         let completed =
             (step.completed as f64 / seconds).max(self.rate_over(CROWD_NS, |point| point.completed));
-        let crowd = 0.1 * (completed - 1.5 * usual.completed).max(0.0) + 0.02 * completed;
+        let crowd = 0.1 * (completed - 1.5 * usual.completed).max(0.0) + LATE * completed;
         let sudden = settings.floor * patience + usual.unanswered + 3.0 * usual.variance.sqrt() + crowd;
         let steady = settings.slow_floor * patience + 1.25 * usual.unanswered + crowd;
         let was_down = self.fast <= 0.0 && self.slow <= 0.0;
@@ -216,6 +218,13 @@ impl Series {
     /// Begins to sum up anew.
     pub(super) fn settle(&mut self) {
         (self.fast, self.slow) = (0.0, 0.0);
+    }
+
+    /// Other handshakes count from now on: what is open until now is none of theirs.
+    pub(super) fn begin_anew(&mut self) {
+        self.settle();
+        self.points.clear();
+        self.risen = self.now.begun - self.now.answered;
     }
 
     /// How far up the faster CUSUM is.
@@ -272,9 +281,15 @@ impl Series {
         (of(&self.now) - of(&start)).max(0) as f64 * 1e9 / elapsed_ns as f64
     }
 
-    /// Unanswered handshakes a second that are usual.
-    pub(super) fn usual_unanswered(&self) -> f64 {
-        self.baseline.unanswered
+    /// What is usual.
+    #[cfg(test)]
+    pub(super) fn baseline(&self) -> &Baseline {
+        &self.baseline
+    }
+
+    /// Unanswered handshakes a second that are no news over so long.
+    pub(super) fn ordinary(&self, over_ns: u64) -> f64 {
+        2.0 * self.baseline.unanswered + LATE * self.rate_over(over_ns, |point| point.completed)
     }
 
     /// Whether nothing happened in the time that counts, so that the points can go.
