@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask detect-eval` runs it in full; as a test it runs one seed of the quicker scenarios.
 
+mod evasive;
 mod peaceful;
 mod references;
 mod scenarios;
@@ -46,8 +47,23 @@ fn the_detector_reaches_its_figures() {
             Row::new(scenarios::skewed, Goal::Within(0.6, 1.0)),
             Row::new(scenarios::all_ports, Goal::Within(3.0, 3.0)),
             Row::new(scenarios::spray, Goal::Within(0.6, 1.0)),
+            Row::new(evasive::pulsing, Goal::Within(3.0, 5.0)),
+            Row::new(evasive::pricks, Goal::Within(15.0, 30.0)),
+            Row::new(evasive::ramp, Goal::Within(12.0, 15.0)),
+            Row::new(evasive::slow_ramp, Goal::Within(120.0, 300.0)),
+            Row::new(evasive::in_a_crowd, Goal::Within(1.0, 2.0)),
+            Row::new(evasive::unanswered, Goal::Within(2.0, 2.5)),
+            Row::new(evasive::from_the_start, Goal::Within(1.0, 2.0)),
+            Row::new(evasive::two_victims, Goal::Within(0.6, 1.0)),
+            Row::new(evasive::two_neighbours, Goal::Within(0.6, 1.0)),
+            Row::new(evasive::carpet_ipv6, Goal::Within(3.0, 3.0)),
+            Row::new(evasive::busy_service, Goal::Within(1.0, 2.0)),
+            Row::new(evasive::sweep, Goal::Within(10.0, 10.0)),
             Row::new(move |seed| peaceful::daily_rhythm(seed, long), Goal::Silence),
             Row::new(peaceful::gateway, Goal::Silence),
+            Row::new(peaceful::lossy, Goal::Silence),
+            Row::new(peaceful::turns_lossy, Goal::Silence),
+            Row::new(peaceful::downloads, Goal::Silence),
         ]);
         let counts = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
         rows.extend(
