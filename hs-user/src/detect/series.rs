@@ -29,6 +29,8 @@ const RATE_NS: u64 = NS_PER_SEC;
 const LATE: f64 = 0.02;
 /// A crowd is remembered for so long.
 const CROWD_NS: u64 = 2 * NS_PER_SEC;
+/// So many clients a second tell by their absence.
+const CLIENTS: f64 = 20.0;
 /// Linux and the others repeat a SYN after one second (RFC 6298); a little more for the way.
 const REPEAT_NS: u64 = NS_PER_SEC + NS_PER_SEC / 5;
 
@@ -51,6 +53,8 @@ pub(super) struct Point {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Baseline {
     seconds: f64,
+    /// How much of it was seen, 0 to 1; the rest is the assumption that it had been quiet.
+    seen: f64,
     begun: f64,
     pub(super) completed: f64,
     unanswered: f64,
@@ -89,6 +93,7 @@ impl Baseline {
         self.seconds += lesson.seconds;
         let weight = lesson.seconds / (PRIOR_S + self.seconds).min(BASELINE_S);
         let rate = |count: i64| count as f64 / lesson.seconds;
+        self.seen += (1.0 - self.seen) * weight;
         self.begun += (rate(lesson.begun) - self.begun) * weight;
         self.completed += (rate(lesson.completed) - self.completed) * weight;
         self.unanswered += (rate(lesson.unanswered) - self.unanswered) * weight;
@@ -124,6 +129,8 @@ pub(super) struct Series {
     slow: f64,
     /// Since when a CUSUM is up.
     pub(super) rising_since_ns: u64,
+    /// When clients were last found not to hear the service.
+    cut_off_ns: u64,
 }
 
 impl Series {
@@ -189,6 +196,9 @@ impl Series {
         let crowd = 0.1 * (completed - 1.5 * usual.completed).max(0.0) + LATE * completed;
         let sudden = settings.floor * patience + usual.unanswered + 3.0 * usual.variance.sqrt() + crowd;
         let steady = settings.slow_floor * patience + 1.25 * usual.unanswered + crowd;
+        if self.is_cut_off() {
+            self.cut_off_ns = self.now.time_ns;
+        }
         let was_down = self.fast <= 0.0 && self.slow <= 0.0;
         let limit = settings.backlog.max(settings.burst) * 4.0;
         self.fast = (self.fast + unanswered as f64 - sudden * seconds).clamp(0.0, limit);
@@ -232,12 +242,14 @@ impl Series {
         self.fast.max(self.slow)
     }
 
-    /// Whether nobody is there to answer: no SYN-ACK comes, and clients repeat their SYNs, as no flood does.
-    /// `None` if it is too early to tell.
+    /// Whether clients and service do not reach each other: nobody answers, or nobody hears the answers, and
+    /// clients repeat their SYNs, as no flood does. `None` if it is too early to tell.
     pub(super) fn is_dead(&self) -> Option<bool> {
         let start = self.at(self.rising_since_ns);
         let begun = self.now.begun - start.begun;
-        if (self.now.synack - start.synack) * 20 > begun {
+        // What was lost while they were cut off is made up for a little later.
+        let was_cut_off = self.cut_off_ns != 0 && self.cut_off_ns + 2 * REPEAT_NS > self.now.time_ns;
+        if (self.now.synack - start.synack) * 20 > begun && !was_cut_off {
             return Some(false);
         }
         // So many more than usual are no clients that try again.
@@ -252,6 +264,16 @@ impl Series {
         }
         let repeated = (self.now.syn - start.syn) - begun;
         Some(repeated * 2 >= due)
+    }
+
+    /// Whether the service answers, but hardly any client hears it, though no more come than usual: a flood
+    /// would come on top of them.
+    fn is_cut_off(&self) -> bool {
+        let lately = |of: fn(&Point) -> i64| self.rate_over(NS_PER_SEC / 4, of);
+        let seen = |usual: f64| usual / self.baseline.seen;
+        self.baseline.completed >= CLIENTS
+            && lately(|point| point.completed) <= 0.5 * seen(self.baseline.completed)
+            && self.rate(|point| point.begun) <= 1.3 * seen(self.baseline.begun) + CLIENTS
     }
 
     /// Whether SYN-ACKs come, as far as SYNs do.

@@ -18,11 +18,11 @@ pub fn pulsing(seed: u64) -> Scenario {
     attacked("pulses of 200 SYNs every 2 s", flows, (from, until), Kind::Spoofed, 100.0, seed)
 }
 
-/// Less than the time in which both CUSUMs forget: 40 SYNs at once every 4 s.
+/// 40 SYNs at once every 3 s.
 pub fn pricks(seed: u64) -> Scenario {
     let (from, until) = (start(seed), start(seed) + 40 * SECOND - 3_960 * MS);
-    let flows = vec![pulses(from, until, 4 * SECOND, 40 * MS, 1_000.0, seed)];
-    attacked("pulses of 40 SYNs every 4 s", flows, (from, until), Kind::Spoofed, 0.3, seed)
+    let flows = vec![pulses(from, until, 3 * SECOND, 40 * MS, 1_000.0, seed)];
+    attacked("pulses of 40 SYNs every 3 s", flows, (from, until), Kind::Spoofed, 0.3, seed)
 }
 
 /// It grows by so many SYNs a second, each second.

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask detect-eval` runs it in full; as a test it runs one seed of the quicker scenarios.
 
+mod curve;
 mod evasive;
 mod peaceful;
 mod references;
@@ -10,6 +11,7 @@ mod table;
 mod traffic;
 mod watch;
 
+use curve::Point;
 use hs_mon::detect::Settings;
 use table::{Goal, Row};
 
@@ -38,6 +40,7 @@ fn the_detector_reaches_its_figures() {
         Row::new(peaceful::restart, Goal::Silence),
         Row::new(peaceful::dead, Goal::Silence),
         Row::new(peaceful::one_way, Goal::Silence),
+        Row::new(peaceful::cut_off, Goal::Silence),
         Row::new(move |seed| peaceful::mixed(seed, long), Goal::Silence),
         Row::new(|seed| scenarios::sources(seed, 100), Goal::Sources(100)),
     ];
@@ -48,7 +51,7 @@ fn the_detector_reaches_its_figures() {
             Row::new(scenarios::all_ports, Goal::Within(3.0, 3.0)),
             Row::new(scenarios::spray, Goal::Within(0.6, 1.0)),
             Row::new(evasive::pulsing, Goal::Within(3.0, 5.0)),
-            Row::new(evasive::pricks, Goal::Within(15.0, 30.0)),
+            Row::new(evasive::pricks, Goal::Within(15.0, 20.0)),
             Row::new(evasive::ramp, Goal::Within(12.0, 15.0)),
             Row::new(evasive::slow_ramp, Goal::Within(120.0, 300.0)),
             Row::new(evasive::in_a_crowd, Goal::Within(1.0, 2.0)),
@@ -57,7 +60,7 @@ fn the_detector_reaches_its_figures() {
             Row::new(evasive::two_victims, Goal::Within(0.6, 1.0)),
             Row::new(evasive::two_neighbours, Goal::Within(0.6, 1.0)),
             Row::new(evasive::carpet_ipv6, Goal::Within(3.0, 3.0)),
-            Row::new(evasive::busy_service, Goal::Within(1.0, 2.0)),
+            Row::new(evasive::busy_service, Goal::Within(2.0, 2.0)),
             Row::new(evasive::sweep, Goal::Within(10.0, 10.0)),
             Row::new(move |seed| peaceful::daily_rhythm(seed, long), Goal::Silence),
             Row::new(peaceful::gateway, Goal::Silence),
@@ -79,4 +82,20 @@ fn the_detector_reaches_its_figures() {
         missed.extend(measured.missed);
     }
     assert!(missed.is_empty(), "figures that were not reached:\n{}", missed.join("\n"));
+}
+
+/// The more has to happen before an alarm is raised, the later it is raised, and the fewer are false.
+#[test]
+fn sensitivity_trades_time_for_silence() {
+    let full = std::env::var_os(FULL).is_some();
+    let (factors, seeds): (&[f64], u64) =
+        if full { (&curve::FACTORS, SEEDS) } else { (&[0.125, 1.0, 4.0], 2) };
+    curve::print_head();
+    let points: Vec<Point> = factors.iter().map(|factor| Point::measure(*factor, seeds, full)).collect();
+    for pair in points.windows(2) {
+        assert!(pair[1].is_later(&pair[0]), "twice as patient, and sooner");
+        assert!(pair[1].false_alarms() <= pair[0].false_alarms(), "twice as patient, and louder");
+    }
+    let quiet = points.iter().filter(|point| point.factor >= 1.0);
+    assert_eq!(quiet.map(Point::false_alarms).sum::<usize>(), 0, "the default raises no false alarm");
 }

@@ -129,6 +129,25 @@ pub fn turns_lossy(seed: u64) -> Scenario {
     peaceful("a path that loses 10 % for 20 s", vec![flow], until)
 }
 
+/// What the server sends is lost for a while: a route flaps.
+pub fn cut_off(seed: u64) -> Scenario {
+    let until = 90 * SECOND;
+    let rate = [50.0, 200.0, 1_000.0][seed as usize % 3];
+    let (from, to) = (45 * SECOND, 45 * SECOND + (1 + seed % 4) * SECOND);
+    let flow = poisson(
+        0,
+        until,
+        rate,
+        seed,
+        move |_| rate,
+        move |random, at| {
+            let fate = if (from..to).contains(&at) { Fate::CutOff(to) } else { Fate::Completes };
+            client(random, 5_000, at, web(), fate)
+        },
+    );
+    peaceful("no way back for 1 to 4 s", vec![flow], until)
+}
+
 /// Connections that begin and do not end.
 pub fn downloads(seed: u64) -> Scenario {
     let until = 120 * SECOND;

@@ -32,12 +32,14 @@ pub struct Row {
 pub struct Measured {
     name: String,
     goal: String,
-    delays: Vec<f64>,
+    /// Seconds until the attack was flagged, of the seeds where it was.
+    pub delays: Vec<f64>,
     ends: Vec<f64>,
     kinds: (usize, usize),
     source_errors: Vec<f64>,
     share_errors: Vec<f64>,
-    false_alarms: Vec<usize>,
+    /// Other alerts, by seed.
+    pub false_alarms: Vec<usize>,
     references: Vec<(&'static str, Vec<Option<f64>>)>,
     pub missed: Vec<String>,
 }
@@ -49,6 +51,11 @@ impl Row {
 
     pub fn name(&self) -> &'static str {
         (self.scenario)(1).name
+    }
+
+    /// Simulated time of one seed, in seconds.
+    pub fn seconds(&self) -> f64 {
+        (self.scenario)(1).until as f64 / 1e9
     }
 
     /// All seeds, on all cores.
@@ -245,12 +252,12 @@ fn describe(alert: &Alert) -> String {
     )
 }
 
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-fn worst(values: &[f64]) -> f64 {
+pub fn worst(values: &[f64]) -> f64 {
     values.iter().copied().fold(0.0, f64::max)
 }

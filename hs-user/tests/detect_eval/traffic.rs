@@ -56,6 +56,8 @@ pub enum Fate {
     Completes,
     /// The same on a path that loses so many packets in a hundred, each way.
     Lossy(u64),
+    /// The same where every SYN-ACK is lost until then.
+    CutOff(u64),
     /// It completes, and the connection lasts for hours.
     Stays,
     /// The SYN-ACK is never acknowledged.
@@ -166,8 +168,8 @@ impl Traffic {
                 let life = (self.random.exponential(1.5) * 1e9) as u64;
                 self.push(at + rtt + lost + life, up(TcpFlags::FIN.with(ack), first, b.wrapping_add(1)));
             }
-            Fate::Lossy(percent) => {
-                let passage = self.passage(at, rtt, percent);
+            Fate::Lossy(_) | Fate::CutOff(_) => {
+                let passage = self.passage(at, rtt, shake.fate);
                 passage.syns.iter().for_each(|at| self.push(*at, up(syn, a, 0)));
                 passage.answers.iter().for_each(|at| self.push(*at, down(syn.with(ack), b, first)));
                 if let Some(at) = passage.ack {
@@ -212,8 +214,13 @@ struct Passage {
 
 impl Traffic {
     /// SYNs are lost before they come here, SYN-ACKs after that; both sides repeat theirs after 1, 3 and 7 s.
-    fn passage(&mut self, at: u64, rtt: u64, percent: u64) -> Passage {
+    fn passage(&mut self, at: u64, rtt: u64, fate: Fate) -> Passage {
         let random = &mut self.random;
+        let (percent, cut_until) = match fate {
+            Fate::Lossy(percent) => (percent, 0),
+            Fate::CutOff(until) => (0, until),
+            _ => (0, 0),
+        };
         let mut arrives = || random.below(100) >= percent;
         let mut syns: Vec<u64> =
             [0, 1, 3, 7].into_iter().filter(|_| arrives()).map(|s| at + s * SECOND).collect();
@@ -223,7 +230,7 @@ impl Traffic {
         let repeated = [1, 3, 7].map(|s| first + s * SECOND);
         let mut answers: Vec<u64> = syns.iter().copied().chain(repeated).map(|at| at + ANSWER).collect();
         answers.sort_unstable();
-        let heard = answers.iter().copied().find(|_| arrives());
+        let heard = answers.iter().copied().find(|at| arrives() && *at >= cut_until);
         let silent_from = heard.unwrap_or(u64::MAX);
         syns.retain(|at| *at < silent_from);
         answers.retain(|at| *at <= silent_from);
