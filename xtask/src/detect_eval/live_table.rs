@@ -85,3 +85,59 @@ fn names(alerts: &[&Heard]) -> String {
     };
     alerts.iter().map(name).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::detect_eval::scenarios;
+
+    /// A flood that began a second ago, with alerts so many milliseconds after its beginning and end.
+    fn outcome(alerts: &[(&str, &str, u64)], reported: u64) -> Outcome {
+        let began = Instant::now();
+        let alert = |(signature, phase, ms): &(&str, &str, u64)| Heard {
+            at: began + Duration::from_millis(*ms),
+            event: json!({
+                "alert": { "signature": signature },
+                "synflood": { "id": signature.len(), "phase": phase, "kind": "spoofed" },
+            }),
+        };
+        Outcome {
+            began,
+            ended: began + Duration::from_secs(1),
+            alerts: alerts.iter().map(alert).collect(),
+            made: 2_000,
+            reported,
+        }
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_missed() {
+        let (flood, start, end) =
+            (&scenarios::all()[0], ("SYN flood", "start", 400), ("SYN flood", "end", 5_200));
+        let missed = |alerts: &[_], reported| Row::of(flood, &outcome(alerts, reported)).missed.len();
+        for (what, alerts, reported, expected) in [
+            ("as it should be", vec![start, end], 1_999, 0),
+            ("late", vec![("SYN flood", "start", 1_100), end], 2_000, 1),
+            ("no end, so no kind", vec![start], 2_000, 2),
+            ("its end is late", vec![start, ("SYN flood", "end", 6_100)], 2_000, 1),
+            ("another alert", vec![start, end, ("SYN scan", "start", 500)], 2_000, 1),
+            ("handshakes that were not reported", vec![start, end], 1_997, 1),
+            ("more than there were", vec![start, end], 2_001, 1),
+            ("nothing was said", vec![], 2_000, 3),
+        ] {
+            assert_eq!(missed(&alerts, reported), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn peace_is_to_be_left_alone() {
+        let scenarios = scenarios::all();
+        let peace = scenarios.iter().find(|scenario| scenario.due.is_none()).expect("there is one");
+        assert!(Row::of(peace, &outcome(&[], 2_000)).missed.is_empty());
+        assert_eq!(Row::of(peace, &outcome(&[("SYN flood", "start", 1)], 2_000)).missed.len(), 1);
+    }
+}
