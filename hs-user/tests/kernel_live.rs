@@ -8,6 +8,8 @@ mod floods;
 mod guest;
 #[path = "../../xtask/src/lab/mod.rs"]
 mod lab;
+#[path = "kernel_support/reload.rs"]
+mod reload;
 #[path = "kernel_support/watch.rs"]
 mod watch;
 

@@ -84,11 +84,8 @@ enum Task {
     },
     /// Measure what hs-mon costs, beside programs that do less; needs root.
     Bench(bench::Options),
-    /// Evaluate the detector on scenarios in simulated time, over 20 seeds, beside other detectors.
-    DetectEval {
-        /// Only scenarios with this in their name.
-        only: Option<String>,
-    },
+    /// Evaluate the detector on scenarios, simulated over 20 seeds and live (as root), beside other detectors.
+    DetectEval(detect_eval::Options),
     /// Show hs-mon at work in a laboratory on this machine: honest clients, broken ones, and a SYN flood.
     Demo(demo::Args),
 }
@@ -103,7 +100,7 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::command(&options),
         Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
         Task::Bench(options) => bench::command(&options).map(|()| ExitCode::SUCCESS),
-        Task::DetectEval { only } => detect_eval::command(only.as_deref()).map(|()| ExitCode::SUCCESS),
+        Task::DetectEval(options) => detect_eval::command(&options).map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::command(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -31,8 +31,9 @@ struct Exempt {
 
 /// The settings that the table stands for.
 pub fn settings(table: Value) -> Result<Settings, String> {
-    let table: Table =
-        table.try_into().map_err(|error: toml::de::Error| format!("detection: {}", error.message()))?;
+    // The second line names the key.
+    let one_line = |error: toml::de::Error| error.to_string().trim_end().replace('\n', " ");
+    let table: Table = table.try_into().map_err(|error| format!("detection: {}", one_line(error)))?;
     let mut settings = Settings::new(sensitivity(table.sensitivity.as_deref())?);
     if let Some(floor) = table.floor {
         settings.floor = positive("detection.floor", floor)?;

@@ -76,8 +76,8 @@ impl Alarm {
         let activity = series.rate_over(ACTIVE_NS, |point| self.measure(point));
         self.peak_activity = self.peak_activity.max(activity);
         self.peak_rate = self.peak_rate.max(series.rate(|point| self.segments(point)));
-        let usual = if self.signature == Signature::SynFlood { series.usual_unanswered() } else { 0.0 };
-        if activity > 2.0 * usual + settings.slow_floor.max(self.peak_activity * 0.05) {
+        let ordinary = if self.signature == Signature::SynFlood { series.ordinary(ACTIVE_NS) } else { 0.0 };
+        if activity > ordinary + settings.slow_floor.max(self.peak_activity * 0.05) {
             self.last = now;
             if let Some(watch) = watch {
                 watch.keep();

@@ -9,6 +9,7 @@
 
 mod alarm;
 mod alert;
+mod judge;
 mod kind;
 mod ledger;
 mod recognise;
@@ -33,7 +34,6 @@ pub use settings::{Exception, Sensitivity, Settings, Treatment};
 use crate::responders::Responders;
 use alarm::Alarm;
 use ledger::{Ledger, Step};
-use recognise::{Finding, fresh_ports, recognise, unsolicited};
 use series::{Series, Verdict};
 use watches::Watches;
 
@@ -43,8 +43,6 @@ const MAX_TARGETS: usize = 65_536;
 const FORGET_NS: u64 = 600 * NS_PER_SEC;
 /// How often it is looked for such.
 const CLEAN_NS: u64 = 10 * NS_PER_SEC;
-/// A part that makes up so much of a whole is the one to name.
-const MOST: f64 = 0.6;
 
 /// What is known of a target.
 struct Track {
@@ -78,19 +76,6 @@ pub struct Detector {
     untracked: u64,
 }
 
-/// The largest part of a whole, and what is already told of its parts.
-#[derive(Clone, Copy, Default)]
-struct Parts {
-    /// Pressure of the part that has most.
-    largest: f64,
-    /// SYN-ACKs of the part that has most.
-    unsolicited: f64,
-    /// New ports of the part that has most.
-    fresh: f64,
-    /// Unanswered handshakes that an alarm of a part tells of.
-    told: i64,
-}
-
 impl Detector {
     /// A detector that has seen nothing yet.
     pub fn new(settings: Settings) -> Detector {
@@ -111,8 +96,18 @@ impl Detector {
 
     /// Other settings from now on; what is known stays, and so do the alarms that are open.
     pub fn set_settings(&mut self, settings: Settings) {
+        let mut other = Vec::new();
         for (key, track) in &mut self.tracks {
+            let was_ignored = track.settings.is_none();
             track.settings = settings_of(&settings, key);
+            if track.settings.is_none() != was_ignored {
+                other.extend([Some(*key)].into_iter().chain(judge::wholes(key)).flatten());
+            }
+        }
+        for key in other {
+            if let Some(track) = self.tracks.get_mut(&key) {
+                track.series.begin_anew();
+            }
         }
         self.settings = settings;
     }
@@ -254,124 +249,12 @@ impl Detector {
         }
     }
 
-    /// Judges the targets, the narrow ones first: what they answer for is taken out of the wide ones.
-    fn judge(&mut self, now_ns: u64, step_ns: u64, warming_up: bool, out: &mut Vec<Alert>) {
-        let mut parts: HashMap<VictimKey, Parts> = HashMap::new();
-        let awake = std::mem::take(&mut self.awake);
-        for key in &awake {
-            let own = parts.get(key).copied().unwrap_or_default();
-            let covered = wholes(key).iter().flatten().any(|whole| self.has_flood(whole));
-            let Some(track) = self.tracks.get_mut(key) else { continue };
-            let Some(settings) = track.settings.clone() else { continue };
-            let unanswered = (track.unanswered - own.told).max(0);
-            track.verdict = track.series.judge(step_ns, &track.step, unanswered, &settings, warming_up);
-            let told_by_a_part = own.told > 0 && own.told as f64 >= MOST * track.unanswered as f64;
-            if (covered || told_by_a_part) && track.alarm.is_none() {
-                track.series.settle();
-            }
-            self.look_closer(key, now_ns);
-            self.decide(key, &own, covered, &settings, out);
-            let Some(track) = self.tracks.get_mut(key) else { continue };
-            let alarmed = track.alarm.as_ref().is_some_and(|alarm| alarm.signature != Signature::Reflection);
-            track.is_dead &= !track.series.answers();
-            let told = alarmed || track.is_dead;
-            for whole in wholes(key).into_iter().flatten() {
-                let whole = parts.entry(whole).or_default();
-                whole.largest = whole.largest.max(track.series.pressure());
-                whole.unsolicited = whole.unsolicited.max(unsolicited(&track.series));
-                whole.fresh = whole.fresh.max(fresh_ports(&track.series));
-                whole.told += if told { track.unanswered } else { 0 };
-            }
-            track.step = Step::default();
-        }
-        self.awake = awake;
-    }
-
-    fn has_flood(&self, key: &VictimKey) -> bool {
-        let alarm = self.tracks.get(key).and_then(|track| track.alarm.as_ref());
-        alarm.is_some_and(|alarm| alarm.signature == Signature::SynFlood)
-    }
-
-    /// Watches a target that looks suspicious.
-    fn look_closer(&mut self, key: &VictimKey, now_ns: u64) {
-        let Some(track) = self.tracks.get(key) else { return };
-        let spread = fresh_ports(&track.series) >= 16.0;
-        let wide = key.scope != scope::PORT;
-        let suspicious =
-            track.verdict != Verdict::Calm && (!wide || spread || track.verdict == Verdict::Flood);
-        if suspicious || wide && spread || track.alarm.is_some() {
-            let now = track.series.now();
-            let before = (now.begun, now.answered);
-            self.watches.want(*key, track.step.begun, before, now_ns);
-        }
-    }
-
-    fn decide(
-        &mut self,
-        key: &VictimKey,
-        parts: &Parts,
-        covered: bool,
-        settings: &Settings,
-        out: &mut Vec<Alert>,
-    ) {
-        let Some(track) = self.tracks.get_mut(key) else { return };
-        if let Some(alarm) = &mut track.alarm {
-            let phase = alarm.step(&track.series, self.watches.get_mut(key), settings);
-            out.extend(phase.map(|phase| alarm.alert(phase, &track.series)));
-            if phase == Some(Phase::End) {
-                track.alarm = None;
-                track.series.settle();
-                self.watches.end(key);
-            }
-            return;
-        }
-        let watch = self.watches.get(key);
-        let signature = match recognise(key, track, parts, watch, settings) {
-            Finding::Attack(signature) if !covered => signature,
-            Finding::DeadService => return self.lay_to_rest(key),
-            _ => return,
-        };
-        let victim = match watch.and_then(watches::Watch::sole_dest) {
-            Some(dest) if key.scope == scope::PREFIX => Target::of(&VictimKey::address(dest)),
-            _ => Target::of(key),
-        };
-        let mut alarm = Box::new(Alarm::new(self.next_id, signature, victim, &track.series, settings));
-        self.next_id += 1;
-        track.is_dead = false;
-        let (now, rising_since_ns) = (track.series.now(), track.series.rising_since_ns);
-        if signature == Signature::SynFlood {
-            self.watches.renew(key, rising_since_ns, (now.begun, now.answered), now.time_ns);
-        }
-        alarm.step(&track.series, self.watches.get_mut(key), settings);
-        out.push(alarm.alert(Phase::Start, &track.series));
-        track.alarm = Some(alarm);
-        self.forgive_wholes(key);
-    }
-
-    /// What clients of a dead service leave is no reason to alarm, here or for the whole.
-    fn lay_to_rest(&mut self, key: &VictimKey) {
-        self.forgive_wholes(key);
-        if let Some(track) = self.tracks.get_mut(key) {
-            track.is_dead = true;
-            track.series.settle();
-        }
-    }
-
-    /// What a part answers for is no reason to alarm for the whole.
-    fn forgive_wholes(&mut self, key: &VictimKey) {
-        for whole in wholes(key).into_iter().flatten() {
-            if let [Some(part), Some(whole)] = self.tracks.get_disjoint_mut([key, &whole]) {
-                whole.series.forgive(&part.series);
-            }
-        }
-    }
-
     /// Lets those sleep that nothing happens to.
     fn rest(&mut self, now_ns: u64) {
         let tracks = &mut self.tracks;
         self.awake.retain(|key| {
             let Some(track) = tracks.get_mut(key) else { return false };
-            let sleeps = track.alarm.is_none() && track.series.is_flat();
+            let sleeps = track.alarm.is_none() && (track.settings.is_none() || track.series.is_flat());
             if sleeps {
                 track.series.sleep();
             }
@@ -381,15 +264,6 @@ impl Detector {
             self.cleaned_ns = now_ns;
             self.tracks.retain(|_, track| !track.series.is_asleep() || track.changed_ns + FORGET_NS > now_ns);
         }
-    }
-}
-
-/// What a target is a part of.
-fn wholes(key: &VictimKey) -> [Option<VictimKey>; 2] {
-    match key.scope {
-        scope::PORT => [Some(VictimKey::address(key.addr)), Some(VictimKey::prefix(key.addr))],
-        scope::ADDRESS => [Some(VictimKey::prefix(key.addr)), None],
-        _ => [None, None],
     }
 }
 

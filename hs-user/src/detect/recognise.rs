@@ -3,11 +3,12 @@
 use hs_common::config::NS_PER_SEC;
 use hs_common::victim::{VictimKey, scope};
 
+use super::Track;
 use super::alert::Signature;
+use super::judge::{MOST, Parts};
 use super::series::{Point, Series, Verdict};
 use super::settings::Settings;
 use super::watches::Watch;
-use super::{MOST, Parts, Track};
 
 /// Scans are counted over so long.
 const SCAN_NS: u64 = 4 * NS_PER_SEC;
@@ -47,7 +48,7 @@ pub(super) fn recognise(
         track.waits_since_ns = None;
         return Finding::Nothing;
     }
-    if parts.largest >= MOST * track.series.pressure() {
+    if parts.explain(track.series.pressure()) {
         return Finding::Nothing;
     }
     match track.series.is_dead() {

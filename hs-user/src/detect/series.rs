@@ -25,8 +25,12 @@ const PRIOR_S: f64 = 30.0;
 const LESSON_S: f64 = 4.0;
 /// Rates that are told are taken over this time.
 const RATE_NS: u64 = NS_PER_SEC;
+/// Such a share of the handshakes that complete does so late: an ACK was lost, a client is far away.
+const LATE: f64 = 0.02;
 /// A crowd is remembered for so long.
 const CROWD_NS: u64 = 2 * NS_PER_SEC;
+/// So many clients a second tell by their absence.
+const CLIENTS: f64 = 20.0;
 /// Linux and the others repeat a SYN after one second (RFC 6298); a little more for the way.
 const REPEAT_NS: u64 = NS_PER_SEC + NS_PER_SEC / 5;
 
@@ -46,11 +50,13 @@ pub(super) struct Point {
 }
 
 /// What is usual for a target, per second.
-#[derive(Clone, Copy, Debug, Default)]
-struct Baseline {
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Baseline {
     seconds: f64,
+    /// How much of it was seen, 0 to 1; the rest is the assumption that it had been quiet.
+    seen: f64,
     begun: f64,
-    completed: f64,
+    pub(super) completed: f64,
     unanswered: f64,
     /// Mean of the squared deviation of `unanswered`, of a rate taken over a second.
     variance: f64,
@@ -58,7 +64,7 @@ struct Baseline {
 }
 
 /// What is not learned yet: the beginning of a flood must not be taken for usual.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Lesson {
     seconds: f64,
     begun: i64,
@@ -87,6 +93,7 @@ impl Baseline {
         self.seconds += lesson.seconds;
         let weight = lesson.seconds / (PRIOR_S + self.seconds).min(BASELINE_S);
         let rate = |count: i64| count as f64 / lesson.seconds;
+        self.seen += (1.0 - self.seen) * weight;
         self.begun += (rate(lesson.begun) - self.begun) * weight;
         self.completed += (rate(lesson.completed) - self.completed) * weight;
         self.unanswered += (rate(lesson.unanswered) - self.unanswered) * weight;
@@ -122,6 +129,8 @@ pub(super) struct Series {
     slow: f64,
     /// Since when a CUSUM is up.
     pub(super) rising_since_ns: u64,
+    /// When clients were last found not to hear the service.
+    cut_off_ns: u64,
 }
 
 impl Series {
@@ -184,9 +193,12 @@ impl Series {
         // over by the time that they are missed.
         let completed =
             (step.completed as f64 / seconds).max(self.rate_over(CROWD_NS, |point| point.completed));
-        let crowd = 0.1 * (completed - 1.5 * usual.completed).max(0.0) + 0.02 * completed;
+        let crowd = 0.1 * (completed - 1.5 * usual.completed).max(0.0) + LATE * completed;
         let sudden = settings.floor * patience + usual.unanswered + 3.0 * usual.variance.sqrt() + crowd;
         let steady = settings.slow_floor * patience + 1.25 * usual.unanswered + crowd;
+        if self.is_cut_off() {
+            self.cut_off_ns = self.now.time_ns;
+        }
         let was_down = self.fast <= 0.0 && self.slow <= 0.0;
         let limit = settings.backlog.max(settings.burst) * 4.0;
         self.fast = (self.fast + unanswered as f64 - sudden * seconds).clamp(0.0, limit);
@@ -218,17 +230,26 @@ impl Series {
         (self.fast, self.slow) = (0.0, 0.0);
     }
 
+    /// Other handshakes count from now on: what is open until now is none of theirs.
+    pub(super) fn begin_anew(&mut self) {
+        self.settle();
+        self.points.clear();
+        self.risen = self.now.begun - self.now.answered;
+    }
+
     /// How far up the faster CUSUM is.
     pub(super) fn pressure(&self) -> f64 {
         self.fast.max(self.slow)
     }
 
-    /// Whether nobody is there to answer: no SYN-ACK comes, and clients repeat their SYNs, as no flood does.
-    /// `None` if it is too early to tell.
+    /// Whether clients and service do not reach each other: nobody answers, or nobody hears the answers, and
+    /// clients repeat their SYNs, as no flood does. `None` if it is too early to tell.
     pub(super) fn is_dead(&self) -> Option<bool> {
         let start = self.at(self.rising_since_ns);
         let begun = self.now.begun - start.begun;
-        if (self.now.synack - start.synack) * 20 > begun {
+        // What was lost while they were cut off is made up for a little later.
+        let was_cut_off = self.cut_off_ns != 0 && self.cut_off_ns + 2 * REPEAT_NS > self.now.time_ns;
+        if (self.now.synack - start.synack) * 20 > begun && !was_cut_off {
             return Some(false);
         }
         // So many more than usual are no clients that try again.
@@ -243,6 +264,16 @@ impl Series {
         }
         let repeated = (self.now.syn - start.syn) - begun;
         Some(repeated * 2 >= due)
+    }
+
+    /// Whether the service answers, but hardly any client hears it, though no more come than usual: a flood
+    /// would come on top of them.
+    fn is_cut_off(&self) -> bool {
+        let lately = |of: fn(&Point) -> i64| self.rate_over(NS_PER_SEC / 4, of);
+        let seen = |usual: f64| usual / self.baseline.seen;
+        self.baseline.completed >= CLIENTS
+            && lately(|point| point.completed) <= 0.5 * seen(self.baseline.completed)
+            && self.rate(|point| point.begun) <= 1.3 * seen(self.baseline.begun) + CLIENTS
     }
 
     /// Whether SYN-ACKs come, as far as SYNs do.
@@ -272,9 +303,15 @@ impl Series {
         (of(&self.now) - of(&start)).max(0) as f64 * 1e9 / elapsed_ns as f64
     }
 
-    /// Unanswered handshakes a second that are usual.
-    pub(super) fn usual_unanswered(&self) -> f64 {
-        self.baseline.unanswered
+    /// What is usual.
+    #[cfg(test)]
+    pub(super) fn baseline(&self) -> &Baseline {
+        &self.baseline
+    }
+
+    /// Unanswered handshakes a second that are no news over so long.
+    pub(super) fn ordinary(&self, over_ns: u64) -> f64 {
+        2.0 * self.baseline.unanswered + LATE * self.rate_over(over_ns, |point| point.completed)
     }
 
     /// Whether nothing happened in the time that counts, so that the points can go.

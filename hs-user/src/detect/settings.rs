@@ -63,21 +63,33 @@ pub enum Treatment {
 impl Settings {
     /// The settings of a sensitivity.
     pub fn new(sensitivity: Sensitivity) -> Settings {
-        let factor = match sensitivity {
-            Sensitivity::Low => 4.0,
-            Sensitivity::Medium => 1.0,
-            Sensitivity::High => 0.5,
-        };
-        Settings {
-            floor: 40.0 * factor,
-            burst: 60.0 * factor,
-            slow_floor: 3.0 * factor,
-            backlog: 70.0 * factor,
+        let medium = Settings {
+            floor: 40.0,
+            burst: 60.0,
+            slow_floor: 3.0,
+            backlog: 70.0,
             grace_ns: NS_PER_SEC / 4,
             quiet_ns: 7 * NS_PER_SEC / 2,
-            scan_ports: 100.0 * factor,
+            scan_ports: 100.0,
             warm_up_ns: 10 * NS_PER_SEC,
             exceptions: Vec::new(),
+        };
+        match sensitivity {
+            Sensitivity::Low => medium.scaled(4.0),
+            Sensitivity::Medium => medium,
+            Sensitivity::High => medium.scaled(0.5),
+        }
+    }
+
+    /// The same where so many times as much has to happen.
+    pub fn scaled(&self, factor: f64) -> Settings {
+        Settings {
+            floor: self.floor * factor,
+            burst: self.burst * factor,
+            slow_floor: self.slow_floor * factor,
+            backlog: self.backlog * factor,
+            scan_ports: self.scan_ports * factor,
+            ..self.clone()
         }
     }
 
@@ -88,17 +100,7 @@ impl Settings {
         };
         match exception.treatment {
             Treatment::Ignore => None,
-            Treatment::Floor(floor) => {
-                let factor = floor / self.floor;
-                let scaled = |value: f64| value * factor;
-                Some(Settings {
-                    floor,
-                    burst: scaled(self.burst),
-                    slow_floor: scaled(self.slow_floor),
-                    backlog: scaled(self.backlog),
-                    ..self.clone()
-                })
-            }
+            Treatment::Floor(floor) => Some(self.scaled(floor / self.floor)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use hs_common::memory::Victims;
 use hs_common::victim::watch::Watched;
-use hs_common::victim::{Tally, Total, VictimKey};
+use hs_common::victim::{Tally, Total};
 use hs_common::{Outcome, VictimSet};
 
 use super::*;
@@ -156,4 +156,32 @@ fn floods_on_several_ports_are_told_by_port_if_they_are_large_and_by_address_if_
     let mut starts = sim.starts();
     starts.sort_by_key(|target| target.port);
     assert!(starts == [port(1, 80), port(1, 81)] || starts.len() == 1, "{starts:?}");
+}
+
+#[test]
+fn a_reload_keeps_what_is_usual_and_the_alarm() {
+    let mut sim = Sim::new(Settings::default());
+    sim.run(60, host(1), 1, 10, Some(Outcome::Completed)).run(3, host(2), 1, 250, None);
+    let usual = |sim: &Sim| sim.detector.tracks[&VictimKey::port(host(1), 80)].series.baseline().to_owned();
+    let before = usual(&sim);
+    assert!(before.completed > 40.0, "{before:?}");
+    sim.detector.set_settings(Settings::new(Sensitivity::Low));
+    assert_eq!(usual(&sim), before);
+    sim.run(3, host(2), 1, 250, None).silence(10);
+    assert_eq!(sim.starts(), [port(2, 80)]);
+    let end = sim.alerts.last().unwrap();
+    assert_eq!((end.id, end.phase, end.syn_total), (1, Phase::End, 12_000));
+}
+
+#[test]
+fn an_alarm_of_what_is_ignored_from_now_on_ends() {
+    let mut sim = Sim::new(Settings::default());
+    sim.run(3, host(1), 1, 250, None);
+    let exception = Exception { prefix: None, ports: vec![80], treatment: Treatment::Ignore };
+    sim.detector.set_settings(Settings { exceptions: vec![exception], ..Settings::default() });
+    sim.run(1, host(1), 1, 250, None);
+    assert_eq!(sim.alerts.last().unwrap().phase, Phase::End);
+    let told = sim.alerts.len();
+    assert!(sim.run(2, host(1), 1, 250, None).silence(10).detector.is_idle());
+    assert_eq!(sim.alerts.len(), told);
 }

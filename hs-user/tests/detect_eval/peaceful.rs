@@ -95,6 +95,73 @@ pub fn one_way(seed: u64) -> Scenario {
     peaceful("one direction visible, 400/s", vec![flow], until)
 }
 
+/// Clients on bad paths, among them half of a service's traffic on the worst.
+pub fn lossy(seed: u64) -> Scenario {
+    let until = 90 * SECOND;
+    let percent = [5, 10, 20][seed as usize % 3];
+    let from = 20 * SECOND;
+    let flow = poisson(
+        0,
+        until,
+        300.0,
+        seed,
+        move |at| if at < from { 100.0 } else { 300.0 },
+        move |random, at| client(random, 5_000, at, web(), Fate::Lossy(percent)),
+    );
+    peaceful("clients that lose 5 to 20 % of their packets", vec![flow], until)
+}
+
+/// A path that had been good begins to lose packets.
+pub fn turns_lossy(seed: u64) -> Scenario {
+    let until = 90 * SECOND;
+    let bad = 40 * SECOND..60 * SECOND;
+    let flow = poisson(
+        0,
+        until,
+        200.0,
+        seed,
+        |_| 200.0,
+        move |random, at| {
+            let percent = if bad.contains(&at) { 10 } else { 0 };
+            client(random, 5_000, at, web(), Fate::Lossy(percent))
+        },
+    );
+    peaceful("a path that loses 10 % for 20 s", vec![flow], until)
+}
+
+/// What the server sends is lost for a while: a route flaps.
+pub fn cut_off(seed: u64) -> Scenario {
+    let until = 90 * SECOND;
+    let rate = [50.0, 200.0, 1_000.0][seed as usize % 3];
+    let (from, to) = (45 * SECOND, 45 * SECOND + (1 + seed % 4) * SECOND);
+    let flow = poisson(
+        0,
+        until,
+        rate,
+        seed,
+        move |_| rate,
+        move |random, at| {
+            let fate = if (from..to).contains(&at) { Fate::CutOff(to) } else { Fate::Completes };
+            client(random, 5_000, at, web(), fate)
+        },
+    );
+    peaceful("no way back for 1 to 4 s", vec![flow], until)
+}
+
+/// Connections that begin and do not end.
+pub fn downloads(seed: u64) -> Scenario {
+    let until = 120 * SECOND;
+    let flow = poisson(
+        0,
+        until,
+        50.0,
+        seed,
+        |at| if at > 60 * SECOND { 50.0 } else { 2.0 },
+        |random, at| client(random, 5_000, at, web(), Fate::Stays),
+    );
+    peaceful("connections that last for hours", vec![flow], until)
+}
+
 /// Many services, with all that goes wrong every day.
 pub fn mixed(seed: u64, seconds: u64) -> Scenario {
     let until = seconds * SECOND;

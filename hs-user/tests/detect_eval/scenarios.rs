@@ -31,6 +31,8 @@ pub struct Truth {
     /// The prefix's length, if a prefix is the victim.
     pub prefix: Option<u8>,
     pub port: Option<u16>,
+    /// Other ports that are attacked at the same time, each with an alert of its own.
+    pub also: Vec<(Addr, u16)>,
 }
 
 /// How sources of a flood are made.
@@ -38,6 +40,8 @@ pub struct Truth {
 pub enum From {
     /// Any address, one TTL: a tool on one machine.
     Anywhere,
+    /// The same by IPv6.
+    Anywhere6,
     /// So many machines.
     Bots(u64),
     /// One machine.
@@ -57,57 +61,58 @@ pub fn flood(
     dest: impl Fn(&mut Random) -> (Addr, u16) + 'static,
     seed: u64,
 ) -> Flow {
-    let mut count = 0_u64;
-    poisson(
-        from,
-        until,
-        rate,
-        seed,
-        move |_| rate,
-        move |random, at| {
-            let dst = dest(random);
-            let bot = |random: &mut Random, number: u64| {
-                let mut own = Random(number ^ seed ^ 0xb07);
-                let start = [64_u8, 128, 64, 255][own.below(4) as usize];
-                let src = ip_of(0x5000_0000 ^ (own.next() as u32 & 0x0fff_ffff));
-                (src, start - 5 - own.below(18) as u8, 1024 * (8 + random.below(56)) as u16)
-            };
-            count += 1;
-            let (src, ttl, window) = match source {
-                From::Anywhere => (ip_of(random.next() as u32), 52, 512),
-                From::Bots(bots) => {
-                    let number = random.below(bots);
-                    bot(random, number)
-                }
-                From::One => bot(random, 7),
-                From::Skewed(bots) => {
-                    let lot = random.below(100);
-                    let number = if lot < 50 {
-                        0
-                    } else if lot < 70 {
-                        1
-                    } else {
-                        2 + random.below(bots)
-                    };
-                    bot(random, number)
-                }
-                From::Cycle(sources) => {
-                    (ip_of(0x2000_0000_u32.wrapping_add((count % sources) as u32 * 97)), 52, 512)
-                }
-            };
-            // A backlog without SYN cookies is full after a while: then nobody is answered.
-            let fate = if matches!(fate, Fate::Hangs) && seed % 2 == 1 && count > 256 {
-                Fate::Unheard
-            } else {
-                fate
-            };
-            let src_port = 1024 + random.below(60_000) as u16;
-            Shake { at, src, src_port, dst: dst.0, dst_port: dst.1, ttl, window, fate }
-        },
-    )
+    poisson(from, until, rate, seed, move |_| rate, flooder(source, fate, dest, seed))
 }
 
-fn attacked(
+/// Makes the handshakes of a flood.
+pub fn flooder(
+    source: From,
+    fate: Fate,
+    dest: impl Fn(&mut Random) -> (Addr, u16) + 'static,
+    seed: u64,
+) -> impl FnMut(&mut Random, u64) -> Shake {
+    let mut count = 0_u64;
+    move |random: &mut Random, at| {
+        let dst = dest(random);
+        let bot = |random: &mut Random, number: u64| {
+            let mut own = Random(number ^ seed ^ 0xb07);
+            let start = [64_u8, 128, 64, 255][own.below(4) as usize];
+            let src = ip_of(0x5000_0000 ^ (own.next() as u32 & 0x0fff_ffff));
+            (src, start - 5 - own.below(18) as u8, 1024 * (8 + random.below(56)) as u16)
+        };
+        count += 1;
+        let (src, ttl, window) = match source {
+            From::Anywhere => (ip_of(random.next() as u32), 52, 512),
+            From::Anywhere6 => (ip6(0x2001_0db8_0000_0000 | random.next() >> 40, random.next()), 52, 512),
+            From::Bots(bots) => {
+                let number = random.below(bots);
+                bot(random, number)
+            }
+            From::One => bot(random, 7),
+            From::Skewed(bots) => {
+                let lot = random.below(100);
+                let number = if lot < 50 {
+                    0
+                } else if lot < 70 {
+                    1
+                } else {
+                    2 + random.below(bots)
+                };
+                bot(random, number)
+            }
+            From::Cycle(sources) => {
+                (ip_of(0x2000_0000_u32.wrapping_add((count % sources) as u32 * 97)), 52, 512)
+            }
+        };
+        // A backlog without SYN cookies is full after a while: then nobody is answered.
+        let fate =
+            if matches!(fate, Fate::Hangs) && seed % 2 == 1 && count > 256 { Fate::Unheard } else { fate };
+        let src_port = 1024 + random.below(60_000) as u16;
+        Shake { at, src, src_port, dst: dst.0, dst_port: dst.1, ttl, window, fate }
+    }
+}
+
+pub fn attacked(
     name: &'static str,
     mut flows: Vec<Flow>,
     attack: (u64, u64),
@@ -131,7 +136,7 @@ fn attacked(
 }
 
 /// When the attack begins: somewhere between two looks of the detector.
-fn start(seed: u64) -> u64 {
+pub fn start(seed: u64) -> u64 {
     20 * SECOND + Random(seed ^ 0x57a7).below(SECOND)
 }
 

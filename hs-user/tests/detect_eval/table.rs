@@ -1,5 +1,10 @@
 //! Measures a scenario over its seeds, and prints the figures beside those to reach.
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use hs_common::Addr;
 use hs_mon::detect::{Alert, Phase, Settings};
 
 use crate::scenarios::{Scenario, Truth};
@@ -18,7 +23,7 @@ pub enum Goal {
 }
 
 pub struct Row {
-    scenario: Box<dyn Fn(u64) -> Scenario>,
+    scenario: Box<dyn Fn(u64) -> Scenario + Sync>,
     goal: Goal,
 }
 
@@ -27,18 +32,20 @@ pub struct Row {
 pub struct Measured {
     name: String,
     goal: String,
-    delays: Vec<f64>,
+    /// Seconds until the attack was flagged, of the seeds where it was.
+    pub delays: Vec<f64>,
     ends: Vec<f64>,
     kinds: (usize, usize),
     source_errors: Vec<f64>,
     share_errors: Vec<f64>,
-    false_alarms: Vec<usize>,
+    /// Other alerts, by seed.
+    pub false_alarms: Vec<usize>,
     references: Vec<(&'static str, Vec<Option<f64>>)>,
     pub missed: Vec<String>,
 }
 
 impl Row {
-    pub fn new(scenario: impl Fn(u64) -> Scenario + 'static, goal: Goal) -> Row {
+    pub fn new(scenario: impl Fn(u64) -> Scenario + Sync + 'static, goal: Goal) -> Row {
         Row { scenario: Box::new(scenario), goal }
     }
 
@@ -46,19 +53,45 @@ impl Row {
         (self.scenario)(1).name
     }
 
+    /// Simulated time of one seed, in seconds.
+    pub fn seconds(&self) -> f64 {
+        (self.scenario)(1).until as f64 / 1e9
+    }
+
+    /// All seeds, on all cores.
     pub fn measure(&self, seeds: u64, settings: &Settings, with_references: bool) -> Measured {
-        let mut measured = Measured::default();
-        for seed in 1..=seeds {
-            let scenario = (self.scenario)(seed);
-            let truth = scenario.truth.clone();
-            measured.name = scenario.name.to_owned();
-            let traffic = Traffic::new(scenario.flows, seed);
-            let with_references = with_references && !matches!(self.goal, Goal::Sources(_));
-            let said = run(traffic, scenario.until, settings, with_references);
+        let with_references = with_references && !matches!(self.goal, Goal::Sources(_));
+        let mut measured = Measured { name: self.name().to_owned(), ..Measured::default() };
+        for (seed, (truth, said)) in (1..).zip(self.run(seeds, settings, with_references)) {
             measured.add(seed, &truth, &said, with_references);
         }
         measured.judge(self.goal);
         measured
+    }
+
+    /// What was said, and what should have been, by seed.
+    pub fn run(&self, seeds: u64, settings: &Settings, with_references: bool) -> Vec<(Truth, Said)> {
+        let next = AtomicU64::new(1);
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed > seeds {
+                    return done;
+                }
+                let scenario = (self.scenario)(seed);
+                let traffic = Traffic::new(scenario.flows, seed);
+                let said = run(traffic, scenario.until, settings, with_references);
+                done.push((seed, (scenario.truth, said)));
+            }
+        };
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut done: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("a scenario runs")).collect()
+        });
+        done.sort_unstable_by_key(|(seed, _)| *seed);
+        done.into_iter().map(|(_, run)| run).collect()
     }
 }
 
@@ -74,13 +107,25 @@ impl Measured {
                 && Some(alert.signature) == truth.signature
                 && (truth.port.is_none() || alert.victim.port == truth.port)
                 && alert.victim.prefix == truth.prefix
+                && !truth.also.iter().any(|(addr, _)| IpAddr::from(*addr) == alert.victim.ip)
         };
         let first = starts.iter().find(right).copied();
-        let wrong = starts.len() - usize::from(first.is_some());
+        let is_also = |alert: &Alert| {
+            let hit = |(addr, port): &(Addr, u16)| (IpAddr::from(*addr), Some(*port));
+            truth.also.iter().any(|also| hit(also) == (alert.victim.ip, alert.victim.port))
+        };
+        let also = starts.iter().filter(|alert| is_also(alert)).count();
+        if also != truth.also.len() {
+            self.missed.push(format!("{}, seed {seed}: {also} alerts of other victims", self.name));
+        }
+        let others: Vec<&&Alert> = starts
+            .iter()
+            .filter(|alert| first.is_none_or(|first| first.id != alert.id) && !is_also(alert))
+            .collect();
+        let wrong = others.len();
         self.false_alarms.push(wrong);
         if wrong > 0 {
-            let what = starts.iter().filter(|alert| first.is_none_or(|first| first.id != alert.id));
-            let what: Vec<String> = what.take(3).map(|alert| describe(alert)).collect();
+            let what: Vec<String> = others.iter().take(3).map(|alert| describe(alert)).collect();
             self.missed.push(format!(
                 "{}, seed {seed}: {wrong} other alerts: {}",
                 self.name,
@@ -110,7 +155,7 @@ impl Measured {
             self.source_errors.push((end.sources_estimate as f64 / sources - 1.0).abs());
         }
         for (source, share) in &truth.shares {
-            let told = end.top_sources.iter().find(|(ip, _)| *ip == std::net::IpAddr::from(*source));
+            let told = end.top_sources.iter().find(|(ip, _)| *ip == IpAddr::from(*source));
             self.share_errors.push((told.map_or(0.0, |(_, share)| *share) - share).abs());
         }
     }
@@ -207,12 +252,12 @@ fn describe(alert: &Alert) -> String {
     )
 }
 
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-fn worst(values: &[f64]) -> f64 {
+pub fn worst(values: &[f64]) -> f64 {
     values.iter().copied().fold(0.0, f64::max)
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hs_common::{Addr, Segment, TcpFlags};
 
@@ -45,11 +45,21 @@ pub fn ip_of(number: u32) -> Addr {
     Ipv4Addr::from(number).into()
 }
 
+pub fn ip6(high: u64, low: u64) -> Addr {
+    Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
+}
+
 /// What becomes of a handshake.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     /// It completes after a round trip, and the client closes some time later.
     Completes,
+    /// The same on a path that loses so many packets in a hundred, each way.
+    Lossy(u64),
+    /// The same where every SYN-ACK is lost until then.
+    CutOff(u64),
+    /// It completes, and the connection lasts for hours.
+    Stays,
     /// The SYN-ACK is never acknowledged.
     Hangs,
     /// Nobody answers, and the client sends no more.
@@ -150,7 +160,6 @@ impl Traffic {
         let rtt = 5 * MS + (self.random.exponential(1.0).powi(2) * 27e6) as u64;
         match shake.fate {
             Fate::Completes => {
-                // One SYN in two hundred is lost before it comes here: it comes a second later, unseen.
                 self.push(at, up(syn, a, 0));
                 self.push(at + ANSWER, down(syn.with(ack), b, first));
                 // One ACK in a hundred is lost: data follows with the retransmission.
@@ -158,6 +167,19 @@ impl Traffic {
                 self.push(at + rtt + lost, up(ack, first, b.wrapping_add(1)));
                 let life = (self.random.exponential(1.5) * 1e9) as u64;
                 self.push(at + rtt + lost + life, up(TcpFlags::FIN.with(ack), first, b.wrapping_add(1)));
+            }
+            Fate::Lossy(_) | Fate::CutOff(_) => {
+                let passage = self.passage(at, rtt, shake.fate);
+                passage.syns.iter().for_each(|at| self.push(*at, up(syn, a, 0)));
+                passage.answers.iter().for_each(|at| self.push(*at, down(syn.with(ack), b, first)));
+                if let Some(at) = passage.ack {
+                    self.push(at, up(ack, first, b.wrapping_add(1)));
+                }
+            }
+            Fate::Stays => {
+                self.push(at, up(syn, a, 0));
+                self.push(at + ANSWER, down(syn.with(ack), b, first));
+                self.push(at + rtt, up(ack, first, b.wrapping_add(1)));
             }
             Fate::Hangs => {
                 self.push(at, up(syn, a, 0));
@@ -179,6 +201,45 @@ impl Traffic {
             }
             Fate::Backscatter => self.push(at, up(syn.with(ack), a, b)),
         }
+    }
+}
+
+/// What passes the monitor of a handshake on a path that loses packets.
+struct Passage {
+    syns: Vec<u64>,
+    answers: Vec<u64>,
+    /// None: the client has given up.
+    ack: Option<u64>,
+}
+
+impl Traffic {
+    /// SYNs are lost before they come here, SYN-ACKs after that; both sides repeat theirs after 1, 3 and 7 s.
+    fn passage(&mut self, at: u64, rtt: u64, fate: Fate) -> Passage {
+        let random = &mut self.random;
+        let (percent, cut_until) = match fate {
+            Fate::Lossy(percent) => (percent, 0),
+            Fate::CutOff(until) => (0, until),
+            _ => (0, 0),
+        };
+        let mut arrives = || random.below(100) >= percent;
+        let mut syns: Vec<u64> =
+            [0, 1, 3, 7].into_iter().filter(|_| arrives()).map(|s| at + s * SECOND).collect();
+        let Some(first) = syns.first().copied() else {
+            return Passage { syns, answers: Vec::new(), ack: None };
+        };
+        let repeated = [1, 3, 7].map(|s| first + s * SECOND);
+        let mut answers: Vec<u64> = syns.iter().copied().chain(repeated).map(|at| at + ANSWER).collect();
+        answers.sort_unstable();
+        let heard = answers.iter().copied().find(|at| arrives() && *at >= cut_until);
+        let silent_from = heard.unwrap_or(u64::MAX);
+        syns.retain(|at| *at < silent_from);
+        answers.retain(|at| *at <= silent_from);
+        // A lost ACK is made up for by the first data, which is repeated sooner.
+        let mut ack = heard.map(|at| at + rtt);
+        while ack.is_some() && !arrives() {
+            ack = ack.map(|at| at + 300 * MS);
+        }
+        Passage { syns, answers, ack }
     }
 }
 

@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use super::{capture, kernel, live_table, process};
 use crate::build::{self, Profile};
-use crate::lab::Lab;
 use crate::lab::clients::{Clients, Tally};
 use crate::lab::flood::Flood;
 use crate::lab::frame::Prefix;
@@ -21,6 +20,7 @@ use crate::lab::monitor::{Monitor, Setup};
 use crate::lab::random::Random;
 use crate::lab::server::{Manner, Server};
 use crate::lab::wire::Wire;
+use crate::lab::{Host, Lab};
 use crate::{cargo, privilege, shell};
 
 /// How many packets a measurement sends.
@@ -78,6 +78,19 @@ pub struct Monitored {
     pub reported: u64,
     /// From the first packet to the first alert.
     pub detection: Option<Duration>,
+    /// What it said of the packets, held against what others counted.
+    pub ledger: Ledger,
+}
+
+/// Nothing is lost unseen if both differences are 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Ledger {
+    /// Packets that passed the interface, in and out, less those that hs-mon counted.
+    pub packets_missed: i64,
+    /// Events produced, less those written, lost and left out as hs-mon counted them.
+    pub events_missed: i64,
+    /// Memory of hs-mon after the packets, less that before them, in bytes.
+    pub grown_bytes: i64,
 }
 
 struct Programs {
@@ -160,6 +173,7 @@ fn measure(
     let launched = Instant::now();
     // Of a million packets there are so many lines that their reader, in this process, would be measured too.
     let output = (!honest).then_some(programs.output.as_path());
+    let before_watch = passed_through(&lab.server)?;
     let monitor = launch(&lab, attached, programs, &alert, output)?;
     let start = launched.elapsed();
     let clients =
@@ -167,17 +181,19 @@ fn measure(
     thread::sleep(SETTLE);
     let cpu =
         |monitor: &Option<Monitor>| monitor.as_ref().map_or(Ok(Duration::ZERO), |m| process::cpu(m.pid()));
+    let memory = monitor.as_ref().map_or(Ok(0), |monitor| process::resident_bytes(monitor.pid()))?;
     let (before, sent_at) = (cpu(&monitor)?, Instant::now());
     wire.send_frames(&frames)?;
     let elapsed = sent_at.elapsed();
+    let cpu = cpu(&monitor)? - before;
     thread::sleep(SETTLE);
     let honest = clients.map_or(Ok(Tally::default()), Clients::stop)?;
-    let cpu = cpu(&monitor)? - before;
     let rate = frames.len() as f64 / elapsed.as_secs_f64();
     let (Attached::HsMon(_), Some(monitor)) = (attached, monitor) else {
         return Ok(Outcome { attached, rate, monitor: None });
     };
     let peak_bytes = process::peak_bytes(monitor.pid())?;
+    let grown_bytes = process::resident_bytes(monitor.pid())? as i64 - memory as i64;
     let mut told = monitor.stop(libc::SIGINT)?.stdout;
     if let Some(output) = output {
         let text = fs::read_to_string(output).with_context(|| format!("can't read {}", output.display()))?;
@@ -188,7 +204,19 @@ fn measure(
     let reported = told.iter().filter(completed).count() as u64;
     let detection = alert.get().map(|seen: &Instant| seen.saturating_duration_since(sent_at));
     let totals = last_totals(&told)?;
-    let monitor = Monitored { cpu, elapsed, peak_bytes, start, totals, honest, reported, detection };
+    let written = |line: &&String| {
+        ["handshake", "anomaly"].iter().any(|kind| line.contains(&format!("\"event_type\":\"{kind}\"")))
+    };
+    let total = |name: &str| totals[name].as_i64().unwrap_or_default();
+    let ledger = Ledger {
+        packets_missed: (passed_through(&lab.server)? - before_watch) as i64 - total("packets"),
+        events_missed: total("events_produced")
+            - told.iter().filter(written).count() as i64
+            - total("events_lost")
+            - total("events_suppressed"),
+        grown_bytes,
+    };
+    let monitor = Monitored { cpu, elapsed, peak_bytes, start, totals, honest, reported, detection, ledger };
     Ok(Outcome { attached, rate, monitor: Some(monitor) })
 }
 
@@ -226,6 +254,15 @@ fn launch(
     let monitor = Monitor::launch(&lab.server.ns, program, &args, setup)?;
     monitor.wait_until_watching()?;
     Ok(Some(monitor))
+}
+
+/// Packets that came to a host's end of the cable, and that its stack sent there.
+fn passed_through(host: &Host) -> Result<u64> {
+    let shown = host.ns.command("ip").args(["-json", "-stats", "link", "show", host.plan.interface]).output();
+    let shown: Value = serde_json::from_slice(&shown.context("can't run ip")?.stdout)?;
+    let stats = &shown[0]["stats64"];
+    let count = |way: &str, name: &str| stats[way][name].as_u64().context("no statistics of the interface");
+    Ok(count("rx", "packets")? + count("tx", "packets")? + count("tx", "dropped")?)
 }
 
 fn last_totals(lines: &[String]) -> Result<Value> {

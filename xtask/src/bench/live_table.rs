@@ -29,13 +29,13 @@ pub fn tables(mixed: &[Outcome], flood: &[Outcome]) -> String {
         };
     }
     text += "\n### A million distinct spoofed SYNs, and honest clients beside them\n\n\
-         | attached | SYNs a second | CPU of hs-mon | peak memory | honest handshakes | reported | events lost | first alert after | start to attached |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+         | attached | SYNs a second | CPU of hs-mon | peak memory | grown by | honest handshakes | reported | packets not counted | events lost | lost unseen | first alert after | start to attached |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
     for outcome in flood {
         let _ = write!(text, "| {} | {:.0},000 ", name(outcome.attached), outcome.rate / 1000.0);
         let _ = match &outcome.monitor {
             Some(monitor) => writeln!(text, "{}", of_flood(monitor)),
-            None => writeln!(text, "| | | | | | | |"),
+            None => writeln!(text, "| | | | | | | | | | |"),
         };
     }
     text
@@ -44,12 +44,15 @@ pub fn tables(mixed: &[Outcome], flood: &[Outcome]) -> String {
 fn of_flood(monitor: &Monitored) -> String {
     let detection = monitor.detection.map_or("never".to_owned(), |time| format!("{} ms", time.as_millis()));
     format!(
-        "| {} of one core | {} MB | {} | {} | {} | {detection} | {} ms |",
+        "| {} of one core | {} MB | {} kB | {} | {} | {} | {} | {} | {detection} | {} ms |",
         percent(monitor.cpu.as_secs_f64() / monitor.elapsed.as_secs_f64()),
         monitor.peak_bytes / 1_000_000,
+        monitor.ledger.grown_bytes / 1_000,
         monitor.honest.connected,
         monitor.reported,
+        monitor.ledger.packets_missed,
         monitor.total("events_lost"),
+        monitor.ledger.events_missed,
         monitor.start.as_millis(),
     )
 }
@@ -94,6 +97,9 @@ fn figure(outcome: &Outcome) -> Value {
             "honest_connected": monitor.honest.connected,
             "honest_reported": monitor.reported,
             "events_lost": monitor.total("events_lost"),
+            "events_missed": monitor.ledger.events_missed,
+            "packets_missed": monitor.ledger.packets_missed,
+            "grown_bytes": monitor.ledger.grown_bytes,
             "detection_ms": monitor.detection.map(|time| time.as_millis() as u64),
         })
     });

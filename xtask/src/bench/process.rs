@@ -14,11 +14,20 @@ pub fn cpu(pid: u32) -> Result<Duration> {
 
 /// The most memory that it has had at once, in bytes.
 pub fn peak_bytes(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+/// The memory that it has now, in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, name: &str) -> Result<u64> {
     let text = read(pid, "status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kilobytes =
         line.and_then(|line| line.split_whitespace().next()).and_then(|word| word.parse::<u64>().ok());
-    Ok(kilobytes.context("no VmHWM in status")? * 1024)
+    Ok(kilobytes.with_context(|| format!("no {name} in status"))? * 1024)
 }
 
 fn read(pid: u32, name: &str) -> Result<String> {

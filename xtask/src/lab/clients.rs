@@ -1,9 +1,9 @@
 //! Honest clients: the system's own TCP, which connects, and closes again.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,13 @@ pub struct Tally {
     pub failed: u64,
 }
 
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&address, PATIENCE)
+}
+
 impl Tally {
-    fn count(&mut self, address: SocketAddr) {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
+    fn count(&mut self, attempt: &io::Result<TcpStream>) {
+        match attempt {
             Ok(_) => self.connected += 1,
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => self.refused += 1,
             Err(_) => self.failed += 1,
@@ -46,7 +50,7 @@ pub fn connect_many(ns: &Netns, count: u64, address: SocketAddr) -> Result<u64> 
 pub fn connect_tally(ns: &Netns, count: u64, address: SocketAddr) -> Result<Tally> {
     ns.enter(|| {
         let mut tally = Tally::default();
-        (0..count).for_each(|_| tally.count(address));
+        (0..count).for_each(|_| tally.count(&connect(address)));
         tally
     })
 }
@@ -58,7 +62,7 @@ pub fn connect_at_rate(ns: &Netns, count: u64, address: SocketAddr, per_second: 
         for number in 0..count {
             let due = Duration::from_secs_f64(number as f64 / per_second);
             thread::sleep(due.saturating_sub(start.elapsed()));
-            tally.count(address);
+            tally.count(&connect(address));
         }
         tally
     })
@@ -66,37 +70,65 @@ pub fn connect_at_rate(ns: &Netns, count: u64, address: SocketAddr, per_second: 
 
 /// Clients that come one by one until they are stopped.
 pub struct Clients {
-    tally: Arc<Mutex<Tally>>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<()>>>,
+    plan: Arc<Plan>,
+    threads: Vec<JoinHandle<Result<()>>>,
+}
+
+/// What they do, and how it went.
+struct Plan {
+    addresses: Vec<SocketAddr>,
+    per_second: f64,
+    begin: Instant,
+    /// The number of the next one.
+    next: AtomicU64,
+    tally: Mutex<Tally>,
+    stop: AtomicBool,
 }
 
 impl Clients {
     /// One after the other, to each address in turn, `per_second` at the most.
     pub fn start(ns: &Netns, addresses: &[SocketAddr], per_second: f64) -> Result<Clients> {
-        let (tally, stop) = (Arc::new(Mutex::new(Tally::default())), Arc::new(AtomicBool::new(false)));
-        let thread = ns.spawn({
-            let (tally, stop, addresses) = (Arc::clone(&tally), Arc::clone(&stop), addresses.to_vec());
-            move || come(&addresses, per_second, &tally, &stop)
-        })?;
-        Ok(Clients { tally, stop, thread: Some(thread) })
+        Clients::start_many(ns, addresses, per_second, 1)
+    }
+
+    /// The same, where so many may wait for an answer at once.
+    pub fn start_many(
+        ns: &Netns,
+        addresses: &[SocketAddr],
+        per_second: f64,
+        at_once: usize,
+    ) -> Result<Clients> {
+        let plan = Arc::new(Plan {
+            addresses: addresses.to_vec(),
+            per_second,
+            begin: Instant::now(),
+            next: AtomicU64::new(0),
+            tally: Mutex::new(Tally::default()),
+            stop: AtomicBool::new(false),
+        });
+        let come = |_| {
+            let plan = Arc::clone(&plan);
+            ns.spawn(move || plan.come())
+        };
+        let threads = (0..at_once).map(come).collect::<Result<_>>()?;
+        Ok(Clients { plan, threads })
     }
 
     /// How it went until now.
     pub fn tally(&self) -> Tally {
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.plan.tally()
     }
 
-    /// Waits for the one that is connecting; no more come.
+    /// Waits for those that are connecting; no more come.
     pub fn stop(mut self) -> Result<Tally> {
         self.end()?;
         Ok(self.tally())
     }
 
     fn end(&mut self) -> Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        let ended = self.thread.take().map(JoinHandle::join);
-        ended.and_then(Result::ok).unwrap_or(Ok(()))
+        self.plan.stop.store(true, Ordering::Relaxed);
+        // One that panicked has said so.
+        self.threads.drain(..).try_for_each(|thread| thread.join().unwrap_or(Ok(())))
     }
 }
 
@@ -106,19 +138,27 @@ impl Drop for Clients {
     }
 }
 
-fn come(addresses: &[SocketAddr], per_second: f64, tally: &Mutex<Tally>, stop: &AtomicBool) {
-    let start = Instant::now();
-    for (number, address) in addresses.iter().cycle().enumerate() {
-        let due = Duration::from_secs_f64(number as f64 / per_second);
-        while start.elapsed() < due && !stop.load(Ordering::Relaxed) {
-            thread::sleep(due.saturating_sub(start.elapsed()).min(LOOK_UP));
+impl Plan {
+    fn come(&self) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let due = Duration::from_secs_f64(number as f64 / self.per_second);
+            while self.begin.elapsed() < due && !self.stopped() {
+                thread::sleep(due.saturating_sub(self.begin.elapsed()).min(LOOK_UP));
+            }
+            if self.stopped() {
+                return;
+            }
+            let attempt = connect(self.addresses[number as usize % self.addresses.len()]);
+            self.tally().count(&attempt);
         }
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut sum = *tally.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not under the lock: it may take seconds, and this is the only thread that writes.
-        sum.count(*address);
-        *tally.lock().unwrap_or_else(PoisonError::into_inner) = sum;
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -42,21 +42,8 @@ impl Flood {
     pub fn send(&self, wire: &Wire, stop: &AtomicBool) -> Result<u64> {
         let in_lab = [NET_V4, NET_V6].iter().any(|net| net.holds(&self.sources));
         ensure!(in_lab, "a flood's sources must be of {NET_V4} or {NET_V6}, not {}", self.sources);
-        ensure!(self.rate > 0, "a flood needs a rate");
         let mut random = Random::new(self.seed);
-        let (start, longest) = (Instant::now(), self.longest());
-        let mut sent = 0;
-        while sent < self.count && start.elapsed() < longest && !stop.load(Ordering::Relaxed) {
-            let due = (start.elapsed().as_secs_f64() * f64::from(self.rate)) as u64 + 1;
-            let batch = due.min(self.count).saturating_sub(sent).min(BATCH as u64);
-            let frames: Vec<Vec<u8>> =
-                (sent..sent + batch).map(|number| wire.frame(&self.syn(number, &mut random))).collect();
-            sent += wire.send_frames(&frames)? as u64;
-            if batch < BATCH as u64 {
-                thread::sleep(STEP);
-            }
-        }
-        Ok(sent)
+        send_at_rate(wire, self.count, self.rate, stop, |number| self.syn(number, &mut random))
     }
 
     /// No two of them are of the same client, unless the sources are so few that ports run out.
@@ -68,12 +55,36 @@ impl Flood {
         let host = random.u128() << host_bits | u128::from(client >> PORT_BITS);
         Segment::syn(SocketAddr::new(self.sources.address(host), port), self.victim, random.u32())
     }
+}
 
-    /// Twice the time it should take, for a machine under load.
-    fn longest(&self) -> Duration {
-        let planned = Duration::from_secs_f64(self.count as f64 / f64::from(self.rate));
-        (2 * planned + Duration::from_secs(1)).min(LONGEST)
+/// Sends segments at a rate, until `count` are sent, or `stop` is set, or it took longer than it should.
+/// Returns how many were sent.
+pub fn send_at_rate(
+    wire: &Wire,
+    count: u64,
+    rate: u32,
+    stop: &AtomicBool,
+    mut segment: impl FnMut(u64) -> Segment,
+) -> Result<u64> {
+    ensure!(rate > 0, "what is sent at a rate needs one");
+    let (start, longest) = (Instant::now(), longest(count, rate));
+    let mut sent = 0;
+    while sent < count && start.elapsed() < longest && !stop.load(Ordering::Relaxed) {
+        let due = (start.elapsed().as_secs_f64() * f64::from(rate)) as u64 + 1;
+        let batch = due.min(count).saturating_sub(sent).min(BATCH as u64);
+        let frames: Vec<Vec<u8>> = (sent..sent + batch).map(|number| wire.frame(&segment(number))).collect();
+        sent += wire.send_frames(&frames)? as u64;
+        if batch < BATCH as u64 {
+            thread::sleep(STEP);
+        }
     }
+    Ok(sent)
+}
+
+/// Twice the time it should take, for a machine under load.
+fn longest(count: u64, rate: u32) -> Duration {
+    let planned = Duration::from_secs_f64(count as f64 / f64::from(rate));
+    (2 * planned + Duration::from_secs(1)).min(LONGEST)
 }
 
 /// Looks random in so many bits, and no two of their numbers become the same: each step can be undone.
