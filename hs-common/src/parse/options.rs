@@ -180,3 +180,36 @@ const fn unique_bit(kind: u8) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Captured;
+
+    /// Every ordinary layout, and each with any one byte changed: what needs no scan has nothing to object to.
+    #[test]
+    fn what_is_ordinary_passes_the_scan() {
+        let layouts: [&[u8]; 3] = [
+            &[2, 4, 5, 0xb4],
+            &[2, 4, 5, 0xb4, 1, 3, 3, 8, 1, 1, 4, 2],
+            &[2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7],
+        ];
+        let mut refused = 0;
+        for layout in layouts {
+            assert!(are_ordinary(&Captured::whole(layout), 0, layout.len()), "{layout:?}");
+            for place in 0..layout.len() {
+                for byte in 0..=255 {
+                    let mut options = layout.to_vec();
+                    options[place] = byte;
+                    let packet = Captured::whole(&options);
+                    if are_ordinary(&packet, 0, options.len()) {
+                        assert_eq!(scan(&packet, 0, options.len()).0 & !(15 * Scan::SEEN), 0, "{options:?}");
+                    } else {
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(refused > 5000, "{refused}");
+    }
+}

@@ -97,7 +97,7 @@ impl Tally {
     /// A SYN, which began a handshake or not.
     #[inline(always)]
     pub const fn syn(begun: bool) -> Tally {
-        Tally(Tally::segment(Total::Syn).0 | begun as u32 * Tally::one(Total::Begun, Tally::BEGUN).0)
+        Tally(Tally::segment(Total::Syn).0 | (begun as u32 * Tally::one(Total::Begun, Tally::BEGUN).0))
     }
 
     /// A handshake ended. What is begun and nothing else is left hanging has no total of its own.
