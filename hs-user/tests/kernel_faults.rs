@@ -71,15 +71,12 @@ fn two_on_one_interface_both_see_everything() {
     }
     let second = Watch::start(&lab.server.ns, "--iface hsm-server");
     connect(&lab, 20);
-    for (watch, ingress) in [(first, "native XDP"), (second, "tc")] {
+    for (watch, ingress) in [(first, "native XDP"), (second, "tc (cheaper than XDP on veth)")] {
         watch.wait_for_total("completed", 20);
         let said = watch.stop();
         assert_eq!(said.totals.get("begun"), 20, "{:?}", said.totals);
         let attached = format!("hs-mon: watching hsm-server: ingress by {ingress}, egress by tc");
-        assert_eq!(said.stderr[0], attached);
-        let tried = said.stderr.iter().filter(|line| line.starts_with("hs-mon:   tried before: "));
-        let expected = if ingress == "tc" { 2 } else { 0 };
-        assert_eq!(tried.filter(|line| line.contains(held)).count(), expected, "{:?}", said.stderr);
+        assert_eq!(said.stderr, [attached]);
     }
 }
 

@@ -159,7 +159,7 @@ pub struct LiveArgs {
     #[arg(short, long, value_name = "NAME", value_parser = parse_interface)]
     pub iface: Vec<String>,
     /// How to attach: XDP in the driver (native), XDP in the stack (generic), tc in place of XDP
-    /// (tc), or the first of them that works (auto) [default: auto]
+    /// (tc), or the cheapest of them that works (auto) [default: auto]
     #[arg(long, value_name = "MODE", hide_possible_values = true)]
     pub mode: Option<Mode>,
     /// Flows remembered at the most, 1024 to 16777216 [default: 131072]
@@ -233,7 +233,7 @@ pub struct ReplayOptions {
 /// How to attach to an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// The first that works of native, generic and tc.
+    /// The cheapest that works: native XDP where the driver has it, else tc, else generic XDP.
     #[default]
     Auto,
     /// XDP in the driver.

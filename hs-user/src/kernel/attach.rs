@@ -44,6 +44,8 @@ pub struct Attachment {
     pub interface: Interface,
     /// How ingress is watched.
     pub ingress: Ingress,
+    /// Why so, if hs-mon chose.
+    pub why: Option<&'static str>,
     /// Whether egress is watched too. On loopback it is not: each packet passes both hooks.
     pub egress: bool,
     /// What was tried before and why it did not work.
@@ -53,6 +55,9 @@ pub struct Attachment {
 impl fmt::Display for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ingress by {}", self.interface.name, self.ingress)?;
+        if let Some(why) = self.why {
+            write!(f, " ({why})")?;
+        }
         if self.egress {
             write!(f, ", egress by tc")
         } else {
@@ -78,7 +83,7 @@ impl Kernel {
         self.load_at_once(&names);
     }
 
-    /// Attaches to an interface, by `mode` or, with [`Mode::Auto`], by the first that works.
+    /// Attaches to an interface, by `mode` or, with [`Mode::Auto`], by the cheapest way that works.
     ///
     /// # Errors
     /// None of the ways works; or the one that `mode` forces does not.
@@ -90,7 +95,8 @@ impl Kernel {
             self.attach_tc(interface, TcAttachType::Egress)
                 .with_context(|| format!("can't watch what {} sends", interface.name))?;
         }
-        Ok(Attachment { interface: interface.clone(), ingress, egress, fallbacks })
+        let why = if mode == Mode::Auto { why(ingress, interface) } else { None };
+        Ok(Attachment { interface: interface.clone(), ingress, why, egress, fallbacks })
     }
 
     fn attach_ingress(
@@ -165,14 +171,31 @@ impl Kernel {
     }
 }
 
-/// The ways to watch ingress, the best one first.
+/// The ways to watch ingress, the best one first. A driver that runs XDP on what its device has received
+/// spares the making of an skb; where there is an skb already, tc costs less than XDP, which has it converted:
+/// on veth 52 to 76 ns, generic XDP 223 to 258, native XDP 648 to 673 (Linux 6.18, see docs/performance.md).
 fn candidates(interface: &Interface, mode: Mode) -> &'static [Ingress] {
-    match mode {
-        Mode::Auto if interface.link_layer == LinkLayer::None => &[Ingress::Tc],
-        Mode::Auto => &[Ingress::Native, Ingress::Generic, Ingress::Tc],
-        Mode::Native => &[Ingress::Native],
-        Mode::Generic => &[Ingress::Generic],
-        Mode::Tc => &[Ingress::Tc],
+    match (mode, interface.link_layer) {
+        (Mode::Auto, LinkLayer::None) => &[Ingress::Tc],
+        (Mode::Auto, LinkLayer::Loopback) => &[Ingress::Tc, Ingress::Generic],
+        (Mode::Auto, LinkLayer::Ethernet) if interface.is_veth => {
+            &[Ingress::Tc, Ingress::Generic, Ingress::Native]
+        }
+        (Mode::Auto, LinkLayer::Ethernet) => &[Ingress::Native, Ingress::Tc, Ingress::Generic],
+        (Mode::Native, _) => &[Ingress::Native],
+        (Mode::Generic, _) => &[Ingress::Generic],
+        (Mode::Tc, _) => &[Ingress::Tc],
+    }
+}
+
+/// Why this way is the best one; if it is not, what was tried before tells why.
+fn why(ingress: Ingress, interface: &Interface) -> Option<&'static str> {
+    match (ingress, interface.link_layer) {
+        (Ingress::Native, _) => Some("the driver has it"),
+        (Ingress::Tc, LinkLayer::None) => Some("XDP needs Ethernet"),
+        (Ingress::Tc, LinkLayer::Loopback) => Some("loopback has no native XDP"),
+        (Ingress::Tc, LinkLayer::Ethernet) if interface.is_veth => Some("cheaper than XDP on veth"),
+        _ => None,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Interface {
     pub index: u32,
     /// What its packets begin with.
     pub link_layer: LinkLayer,
+    /// Whether it is one end of a veth pair: packets come to it as skbs.
+    pub is_veth: bool,
 }
 
 // linux/if_arp.h
@@ -44,7 +46,9 @@ impl Interface {
         let Some(index) = index_of(name) else {
             bail!("no such interface: {}; there are: {}", name.escape_default(), names().join(", "));
         };
-        Ok(Interface { name: name.to_owned(), index, link_layer: link_layer(name)? })
+        let is_veth =
+            netlink::is_veth(index).with_context(|| format!("can't ask the kernel about {name}"))?;
+        Ok(Interface { name: name.to_owned(), index, link_layer: link_layer(name)?, is_veth })
     }
 
     /// Whether there still is an interface of this number here.

@@ -1,10 +1,10 @@
-//! One question to rtnetlink: which XDP program does an interface carry?
+//! Questions to rtnetlink: which XDP program an interface carries, and what kind of interface it is.
 
 use std::io;
 
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
@@ -18,6 +18,15 @@ pub(super) fn xdp_program(index: u32) -> io::Result<Option<u32>> {
     Ok(xdp.flatten().find_map(|attribute| match attribute {
         LinkXdp::ProgId(id) | LinkXdp::DrvProgId(id) | LinkXdp::SkbProgId(id) if id != 0 => Some(id),
         _ => None,
+    }))
+}
+
+/// Whether the interface is one end of a veth pair.
+pub(super) fn is_veth(index: u32) -> io::Result<bool> {
+    let is_veth = |info: &LinkInfo| matches!(info, LinkInfo::Kind(InfoKind::Veth));
+    Ok(ask(index)?.attributes.iter().any(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => infos.iter().any(is_veth),
+        _ => false,
     }))
 }
 
