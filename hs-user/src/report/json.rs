@@ -50,7 +50,7 @@ impl Json {
         put(line, if anomaly.is_some() { "anomaly\"" } else { "handshake\"" });
         if event.vlan != VlanTags::NONE {
             put(line, r#","vlan":"#);
-            event::array(line, event.vlan.ids(), |line, id| number(line, id));
+            event::array(line, event.vlan.ids(), number);
         }
         put(line, r#","src_ip":""#);
         ip(line, event.src.into());
