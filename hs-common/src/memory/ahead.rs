@@ -81,3 +81,41 @@ pub(super) fn fetch<T>(place: &T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use etherparse::PacketBuilder;
+
+    use super::*;
+    use crate::Config;
+    use crate::parse::{Link, parse};
+
+    fn frame(builder: etherparse::PacketBuilderStep<etherparse::IpHeaders>, ports: (u16, u16)) -> Vec<u8> {
+        let mut frame = Vec::new();
+        builder.tcp(ports.0, ports.1, 1, 1024).syn().write(&mut frame, &[]).unwrap();
+        frame
+    }
+
+    #[test]
+    fn the_guess_is_the_hash_of_the_flow_in_both_directions() {
+        let host = Memory::new(Config::DEFAULT);
+        let (a, b) = ([198, 18, 0, 1], [198, 18, 7, 2]);
+        let v6 = |last| [0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
+        let ethernet = || PacketBuilder::ethernet2([2; 6], [4; 6]);
+        for frame in [
+            frame(ethernet().ipv4(a, b, 64), (4000, 80)),
+            frame(ethernet().ipv4(b, a, 64), (80, 4000)),
+            frame(ethernet().ipv6(v6(1), v6(2), 64), (4000, 80)),
+            frame(ethernet().ipv6(v6(2), v6(1), 64), (80, 4000)),
+        ] {
+            let mut segment = Segment::EMPTY;
+            let frame = Captured::whole(&frame);
+            parse(&frame, Link::Ethernet, &mut segment).unwrap();
+            let (key, _) = FlowKey::of(&segment, false);
+            let (hash, flags) = guess(&host, &frame).unwrap();
+            assert_eq!(hash, host.hash_key().hash(&key));
+            assert!(flags.contains(TcpFlags::SYN));
+        }
+    }
+}

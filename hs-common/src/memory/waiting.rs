@@ -37,3 +37,38 @@ fn oldest(line: &Line, now_ns: u64) -> u32 {
     let age = |word: Word| (word.age(now_ns) + 1) * u32::from(word.is_waiting());
     line.0.iter().map(|word| age(Word(*word))).fold(0, u32::max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syn_cache::State;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn what_may_be_due_is_found_in_order_and_the_oldest_is_known() {
+        let now = 100 * SECOND;
+        let aged = |seconds: u64, state| Word::new(7, now - seconds * SECOND, state).0;
+        let mut lines = vec![Line([0; WAYS]); 3];
+        lines[0].0[6] = aged(9, State::Closed);
+        lines[1].0[2] = aged(8, State::Fresh);
+        lines[1].0[3] = aged(3, State::Fresh);
+        lines[1].0[5] = aged(6, State::Pending);
+        lines[2].0[0] = aged(4, State::Fresh);
+        let found = |patience_ns| {
+            let mut pass = Sweep::default();
+            let mut slots = Vec::new();
+            while let Some(slot) =
+                next(&lines, &mut pass, slots.last().map_or(0, |last| last + 1), patience_ns, now)
+            {
+                slots.push(slot);
+            }
+            (slots, now - pass.nothing_before_ns(now))
+        };
+        assert_eq!(found(5 * SECOND).0, [10, 13]);
+        assert_eq!(found(0).0, [10, 11, 13, 16]);
+        let oldest_ns = found(20 * SECOND).1;
+        assert!((8 * SECOND..8 * SECOND + (2 << 20)).contains(&oldest_ns), "{oldest_ns}");
+        assert_eq!(found(20 * SECOND).0, []);
+    }
+}
