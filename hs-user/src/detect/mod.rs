@@ -39,6 +39,10 @@ use watches::Watches;
 
 /// Targets known at the most.
 const MAX_TARGETS: usize = 65_536;
+/// While so many are awake, only those wake that get at least `BUSY` handshakes in a step: a spray over addresses and
+/// ports must not cost more than a busy network does.
+const CROWDED: usize = 2_048;
+const BUSY: i64 = 4;
 /// A target that sleeps for so long is forgotten, with what is usual for it.
 const FORGET_NS: u64 = 600 * NS_PER_SEC;
 /// How often it is looked for such.
@@ -177,7 +181,13 @@ impl Detector {
             if step == Step::default() {
                 continue;
             }
-            if !self.tracks.contains_key(&key) && !self.admit(&key, &step) {
+            let known = self.tracks.get(&key);
+            let sleeps = known.is_none_or(|track| track.series.is_asleep());
+            if sleeps && self.awake.len() >= CROWDED && step.begun.max(step.unsolicited) < BUSY {
+                self.untracked += 1;
+                continue;
+            }
+            if known.is_none() && !self.admit(&key, &step) {
                 continue;
             }
             let Some(track) = self.tracks.get_mut(&key) else { continue };

@@ -272,7 +272,7 @@ impl Series {
         let lately = |of: fn(&Point) -> i64| self.rate_over(NS_PER_SEC / 4, of);
         let seen = |usual: f64| usual / self.baseline.seen;
         self.baseline.completed >= CLIENTS
-            && lately(|point| point.completed) <= 0.5 * seen(self.baseline.completed)
+            && lately(|point| point.completed) <= 0.3 * seen(self.baseline.completed)
             && self.rate(|point| point.begun) <= 1.3 * seen(self.baseline.begun) + CLIENTS
     }
 

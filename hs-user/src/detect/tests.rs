@@ -72,21 +72,23 @@ impl Sim {
         count: u64,
         outcome: Option<Outcome>,
     ) -> &mut Sim {
-        for _ in 0..seconds * 8 {
-            self.now_ns += STEP;
-            for port in 0..ports {
-                let key = VictimKey::port(dest, 80 + port);
-                for _ in 0..count {
-                    self.totals.0.tally(&key, Tally::syn(true), self.now_ns);
-                    self.totals.0.tally(&key, Tally::segment(Total::Synack), self.now_ns);
-                    outcome.into_iter().for_each(|outcome| {
-                        self.totals.0.tally(&key, Tally::ended(outcome), self.now_ns);
-                    });
-                }
-            }
-            self.detector.observe(self.now_ns, &mut self.totals, &mut self.alerts).unwrap();
-        }
+        (0..seconds * 8).for_each(|_| self.run_step(dest, ports, count, outcome));
         self
+    }
+
+    fn run_step(&mut self, dest: Addr, ports: u16, count: u64, outcome: Option<Outcome>) {
+        self.now_ns += STEP;
+        for port in 0..ports {
+            let key = VictimKey::port(dest, 80 + port);
+            for _ in 0..count {
+                self.totals.0.tally(&key, Tally::syn(true), self.now_ns);
+                self.totals.0.tally(&key, Tally::segment(Total::Synack), self.now_ns);
+                outcome.into_iter().for_each(|outcome| {
+                    self.totals.0.tally(&key, Tally::ended(outcome), self.now_ns);
+                });
+            }
+        }
+        self.detector.observe(self.now_ns, &mut self.totals, &mut self.alerts).unwrap();
     }
 
     fn silence(&mut self, seconds: u64) -> &mut Sim {
@@ -114,6 +116,22 @@ fn a_flood_is_told_from_start_to_end_with_its_own_totals() {
     // While it only fades, nothing is told but the end.
     assert!(sim.alerts.iter().all(|alert| alert.phase == Phase::End || alert.syn_rate > 0.0));
     assert!(sim.silence(10).detector.is_idle());
+}
+
+#[test]
+fn a_spray_wakes_no_more_than_can_be_looked_at_and_a_flood_in_it_is_told() {
+    let mut sim = Sim::new(Settings::default());
+    for step in 0..80_u16 {
+        for number in 0..1_000_u16 {
+            let key =
+                VictimKey::port(Ipv4Addr::from_bits(u32::from(number) << 16 | u32::from(step)).into(), 1);
+            sim.totals.0.tally(&key, Tally::syn(true), sim.now_ns);
+        }
+        sim.run_step(host(1), 1, if step < 40 { 0 } else { 100 }, None);
+    }
+    assert!(sim.detector.awake.len() < 2 * CROWDED, "{}", sim.detector.awake.len());
+    assert!(sim.detector.untracked() > 0);
+    assert_eq!(sim.starts(), [port(1, 80)]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use table::{Goal, Row};
 
 /// Seeds of a full run.
 const SEEDS: u64 = 20;
-/// Seeds of each point of the curve: an hour of mixed traffic for each of them.
+/// Seeds of each point of the curve.
 const CURVE_SEEDS: u64 = 10;
 /// With `all`, the whole evaluation runs; with anything else, the scenarios with that in their name.
 const FULL: &str = "HS_MON_DETECT_EVAL";

@@ -26,14 +26,13 @@ impl References {
         self.syn_fin.segment(at, segment.flags);
     }
 
-    /// Name and first alarm of each.
-    pub fn alarms(&self, from: u64) -> [(&'static str, Option<u64>); 3] {
-        let after = |alarms: &[u64]| alarms.iter().copied().find(|at| *at >= from);
-        [
-            ("static per source", after(&self.per_source.alarms)),
-            ("static per destination", after(&self.per_dest.alarms)),
-            ("SYN-FIN CUSUM", after(&self.syn_fin.alarms)),
-        ]
+    /// What they are called.
+    pub const NAMES: [&'static str; 3] = ["static per source", "static per destination", "SYN-FIN CUSUM"];
+
+    /// The first alarm of each.
+    pub fn alarms(&self, from: u64) -> [Option<u64>; 3] {
+        [&self.per_source.alarms, &self.per_dest.alarms, &self.syn_fin.alarms]
+            .map(|alarms| alarms.iter().copied().find(|at| *at >= from))
     }
 }
 

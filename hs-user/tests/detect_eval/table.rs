@@ -7,6 +7,7 @@ use std::thread;
 use hs_common::Addr;
 use hs_mon::detect::{Alert, Phase, Settings};
 
+use crate::references::References;
 use crate::scenarios::{Scenario, Truth};
 use crate::traffic::Traffic;
 use crate::watch::{Said, T0, run};
@@ -40,7 +41,8 @@ pub struct Measured {
     share_errors: Vec<f64>,
     /// Other alerts, by seed.
     pub false_alarms: Vec<usize>,
-    references: Vec<(&'static str, Vec<Option<f64>>)>,
+    /// First alarms of the others, by seed.
+    references: Vec<Vec<Option<f64>>>,
     pub missed: Vec<String>,
 }
 
@@ -162,11 +164,11 @@ impl Measured {
 
     fn add_references(&mut self, truth: &Truth, said: &Said) {
         let from = truth.attack.map_or(0, |(from, _)| from);
-        for (index, (name, at)) in said.references.alarms(from).into_iter().enumerate() {
+        for (index, at) in said.references.alarms(from).into_iter().enumerate() {
             if self.references.len() <= index {
-                self.references.push((name, Vec::new()));
+                self.references.push(Vec::new());
             }
-            self.references[index].1.push(at.map(|at| (at - from) as f64 / 1e9));
+            self.references[index].push(at.map(|at| (at - from) as f64 / 1e9));
         }
     }
 
@@ -221,6 +223,9 @@ impl Measured {
     }
 
     fn references_text(&self) -> String {
+        if self.references.is_empty() {
+            return " – |".repeat(References::NAMES.len());
+        }
         let one = |times: &[Option<f64>]| {
             let found: Vec<f64> = times.iter().flatten().copied().collect();
             match (found.len(), self.delays.is_empty()) {
@@ -231,13 +236,14 @@ impl Measured {
                 }
             }
         };
-        self.references.iter().map(|(_, times)| format!(" {} |", one(times))).collect()
+        self.references.iter().map(|times| format!(" {} |", one(times))).collect()
     }
 }
 
 pub fn print_head() {
     println!(
-        "| scenario | to reach | flagged after s (median / worst) | end told after s | kind right | sources off by % | shares off by points | other alerts | static per source | static per destination | SYN-FIN CUSUM |"
+        "| scenario | to reach | flagged after, s | end told after, s | kind right | sources off by, % | shares off by, points | other alerts | {} |",
+        References::NAMES.join(" | ")
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
 }
