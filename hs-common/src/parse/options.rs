@@ -24,8 +24,6 @@ const MAX_WINDOW_SCALE: u8 = 14;
 pub(super) struct Scan(usize);
 
 impl Scan {
-    /// Nothing of note.
-    pub const NOTHING: Scan = Scan(0);
     const FAULT: usize = 0x1f;
     const FAST_OPEN: usize = 1 << 5;
     const CUT_OFF: usize = 1 << 6;
@@ -67,8 +65,8 @@ impl Scan {
 /// Whether the options stand as common systems write them, with nothing to object to: then they need no scan,
 /// which takes longer than all the rest of a SYN's headers. MSS alone (embedded systems, and tools that forge
 /// SYNs); with timestamps (Linux, BSD); without (Windows).
-#[inline(never)]
-pub(super) fn are_ordinary<P: Packet>(packet: &P, start: usize, length: usize) -> bool {
+#[inline(always)]
+fn are_ordinary<P: Packet>(packet: &P, start: usize, length: usize) -> bool {
     const MSS_OF_4: u32 = u32::from_be_bytes([MSS, 4, 0, 0]);
     const SACK_TIMESTAMPS: u32 = u32::from_be_bytes([SACK_PERMITTED, 2, TIMESTAMPS, 10]);
     const NOP_SCALE: u32 = u32::from_be_bytes([NO_OPERATION, WINDOW_SCALE, 3, 0]);
@@ -87,9 +85,16 @@ pub(super) fn are_ordinary<P: Packet>(packet: &P, start: usize, length: usize) -
     }
 }
 
-/// Scans `length` bytes of options. The loop is bounded by the room that there can be.
+/// What there is to note of `length` bytes of options.
 #[inline(never)]
 pub(super) fn scan<P: Packet>(packet: &P, start: usize, length: usize) -> Scan {
+    let (start, length) = (packet.settle(start), packet.settle(length));
+    if are_ordinary(packet, start, length) { Scan(packet.settle(0)) } else { look(packet, start, length) }
+}
+
+/// Looks at one option after the other. The loop is bounded by the room that there can be.
+#[inline(always)]
+fn look<P: Packet>(packet: &P, start: usize, length: usize) -> Scan {
     // Before Linux 6.7 the verifier follows only the first round of `bpf_loop`. What it knew of these there it would
     // take for true in all, and remove the branches behind that for dead.
     let mut scan = Scan(packet.settle(0));
@@ -203,7 +208,7 @@ mod tests {
                     options[place] = byte;
                     let packet = Captured::whole(&options);
                     if are_ordinary(&packet, 0, options.len()) {
-                        assert_eq!(scan(&packet, 0, options.len()).0 & !(15 * Scan::SEEN), 0, "{options:?}");
+                        assert_eq!(look(&packet, 0, options.len()).0 & !(15 * Scan::SEEN), 0, "{options:?}");
                     } else {
                         refused += 1;
                     }

@@ -29,10 +29,7 @@ pub(super) fn parse<P: Packet>(packet: &P, at: &Transport, segment: &mut Segment
     if header_length < HEADER || header_length > at.length {
         segment.fault = Anomaly::TruncatedHeader.code();
     } else if word & TcpFlags::SYN.0 != 0 && header_length > HEADER {
-        let start = packet.settle(at.offset + HEADER);
-        let length = packet.settle(header_length - HEADER);
-        let ordinary = options::are_ordinary(packet, start, length);
-        let scan = if ordinary { options::Scan::NOTHING } else { options::scan(packet, start, length) };
+        let scan = options::scan(packet, at.offset + HEADER, header_length - HEADER);
         // A capture may end within the options (68 bytes were tcpdump's default once). The SYN counts
         // all the same; one with data is not blamed for an option that may have been cut off.
         let may_be_fast_open = scan.is_cut_off() && segment.payload > 0;

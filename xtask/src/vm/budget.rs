@@ -8,7 +8,7 @@ const LIMITS: &[(&str, u32)] = &[
     ("hs_tc_egress", 60_000),
     ("hs_tc_ingress_l3", 60_000),
     ("hs_tc_egress_l3", 60_000),
-    ("hs_replay", 66_000),
+    ("hs_replay", 100_000),
     ("hs_sweep", 10_000),
 ];
 
