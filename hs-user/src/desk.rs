@@ -7,6 +7,8 @@ use hs_common::{Counters, Event, Outcome};
 
 use crate::detect::{Alert, Detector, Phase, Settings};
 use crate::host::Host;
+use crate::kernel::Readings;
+use crate::metrics::{InterfaceState, Metrics, Scrape};
 use crate::report::{Origin, Reporter};
 use crate::responders::Responders;
 
@@ -21,6 +23,8 @@ pub struct Desk<W: Write> {
     floods: u64,
     /// The host that this runs on, when live.
     host: Option<Host>,
+    /// What scrapes are told, if there can be any.
+    pub metrics: Option<Metrics>,
     /// What to add to the events' clock for nanoseconds since 1970; wraps.
     pub unix_offset_ns: u64,
 }
@@ -34,6 +38,7 @@ impl<W: Write> Desk<W> {
             alerts: Vec::new(),
             floods: 0,
             host: None,
+            metrics: None,
             unix_offset_ns: 0,
         }
     }
@@ -51,6 +56,9 @@ impl<W: Write> Desk<W> {
     pub fn event(&mut self, event: &Event, origin: &Origin) -> io::Result<()> {
         if event.kind == KIND_HANDSHAKE && event.outcome() == Some(Outcome::Completed) {
             self.detector.completed((event.dst, event.dst_port), event.src);
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.event(event);
         }
         self.reporter.event(event, self.unix(event.time_ns), origin)
     }
@@ -98,6 +106,9 @@ impl<W: Write> Desk<W> {
     fn report_alerts(&mut self, origin: &Origin) -> io::Result<()> {
         for alert in self.alerts.drain(..) {
             self.floods += u64::from(alert.phase == Phase::Start);
+            if let Some(metrics) = &mut self.metrics {
+                metrics.alert(&alert);
+            }
             let unix = |ns: u64| ns.wrapping_add(self.unix_offset_ns);
             self.reporter.alert(&alert, unix(alert.now_ns), unix(alert.started_at_ns), origin)?;
         }
@@ -116,6 +127,20 @@ impl<W: Write> Desk<W> {
         is_last: bool,
     ) -> io::Result<()> {
         self.reporter.stats(totals, self.floods, self.unix(now_ns), origin, is_last)
+    }
+
+    /// The metrics at this instant, as text; none, if nothing gathers them.
+    ///
+    /// # Errors
+    /// None: the names of the metrics are fixed, and right.
+    pub fn metrics_text(
+        &mut self,
+        readings: Readings,
+        interfaces: Vec<InterfaceState>,
+    ) -> anyhow::Result<String> {
+        let scrape = Scrape { readings, interfaces, untracked: self.detector.untracked() };
+        let text = self.metrics.as_mut().map(|metrics| metrics.text(&scrape)).transpose()?;
+        Ok(text.unwrap_or_default())
     }
 
     /// Sends on what is buffered.

@@ -1,5 +1,6 @@
 //! The project's tasks: `cargo xtask --help`.
 
+mod archive;
 mod bench;
 mod bpf_clippy;
 mod bpf_toolchain;
@@ -18,6 +19,7 @@ mod leftovers;
 mod libtest;
 mod packages;
 mod privilege;
+mod prometheus;
 mod run;
 mod setup;
 mod shell;

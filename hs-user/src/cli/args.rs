@@ -2,6 +2,7 @@
 //! `settings`, after the configuration file has been asked too.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use clap_complete::Shell;
 use hs_common::Anomaly;
 
 use super::explain::parse_anomaly;
-use super::values::{parse_duration, parse_half_open, parse_interface};
+use super::values::{parse_duration, parse_half_open, parse_interface, parse_listener};
 use crate::report::{Format, Kind};
 
 /// The program's name.
@@ -35,6 +36,7 @@ Exit status: 0 done, 1 failed, 2 usage.";
 
 const SHARED: &str = "Events";
 const ATTACH: &str = "Watching interfaces";
+const METRICS: &str = "Metrics";
 const REPLAY: &str = "Reading captures";
 const LOG: &str = "Messages";
 
@@ -171,6 +173,13 @@ pub struct LiveArgs {
     /// Write totals this often, and not only at the end
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub stats_interval: Option<Duration>,
+    /// Serve metrics for Prometheus at this port, such as 9435, of this host alone; or at an
+    /// address, such as 192.0.2.1:9435
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = parse_listener, help_heading = METRICS)]
+    pub metrics: Option<SocketAddr>,
+    /// Name so many victims of floods in the metrics at the most, 0 to 100 [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=100), help_heading = METRICS)]
+    pub metrics_victims: Option<u8>,
 }
 
 impl LiveArgs {
@@ -187,6 +196,8 @@ impl LiveArgs {
             max_flows: self.max_flows.or(other.max_flows),
             duration: self.duration.or(other.duration),
             stats_interval: self.stats_interval.or(other.stats_interval),
+            metrics: self.metrics.or(other.metrics),
+            metrics_victims: self.metrics_victims.or(other.metrics_victims),
         }
     }
 
@@ -197,6 +208,8 @@ impl LiveArgs {
             ("--max-flows", self.max_flows.is_some()),
             ("--duration", self.duration.is_some()),
             ("--stats-interval", self.stats_interval.is_some()),
+            ("--metrics", self.metrics.is_some()),
+            ("--metrics-victims", self.metrics_victims.is_some()),
         ];
         options.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect()
     }

@@ -3,7 +3,6 @@
 //! [`kernels`] (fetched by [`archive`], opened by [`unpack`]) + [`suites`] + [`programs`] → [`image`] →
 //! [`qemu`] → [`console`] → [`verdict`], [`budget`] → [`table`]. In the guest: `src/bin/guest-init`.
 
-mod archive;
 mod budget;
 mod console;
 mod image;
