@@ -6,6 +6,7 @@
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod dashboard;
 pub mod desk;
 pub mod detect;
 pub mod host;
@@ -13,6 +14,7 @@ pub mod kernel;
 mod kernel_log;
 pub mod live;
 pub mod metrics;
+pub mod notices;
 pub mod open_alerts;
 pub mod process;
 pub mod replay;

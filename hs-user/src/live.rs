@@ -4,10 +4,12 @@ mod interfaces;
 mod time;
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
+use aya::sys::{Stats, enable_stats};
 use hs_common::{Counter, Counters, Event, Outcome};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,11 +17,13 @@ use tokio::time::sleep;
 
 use crate::cli::{self, LiveSettings, Verbosity};
 use crate::clock;
+use crate::dashboard::{About, Dashboard, Screen, Wish};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
 use crate::kernel::{Attachment, Interface, Kernel, Options};
 use crate::kernel_log;
 use crate::metrics::{Endpoint, Metrics};
-use crate::report::{Origin, Reporter};
+use crate::notices::say;
+use crate::report::{Origin, Reporter, wants_colour};
 use interfaces::Interfaces;
 use time::{Stop, tick, ticks};
 
@@ -50,6 +54,10 @@ struct Watch<W: Write> {
     interfaces: Interfaces,
     /// Where the metrics are served, if they are asked for.
     endpoint: Option<Endpoint>,
+    /// The terminal, if it shows the dashboard.
+    screen: Option<Screen>,
+    /// While it is kept, the kernel measures what its programs cost.
+    measuring: Option<OwnedFd>,
     told_one_sided: bool,
     /// What of the totals the detector has seen.
     observed: [u64; 3],
@@ -63,6 +71,9 @@ struct Watch<W: Write> {
 impl<W: Write> Watch<W> {
     fn start(settings: &LiveSettings, interfaces: &[Interface], reporter: Reporter<W>) -> Result<Watch<W>> {
         // Before anything is loaded: an address that is taken is told at once.
+        if settings.tui.is_some() {
+            Screen::check()?;
+        }
         let endpoint = settings.metrics.map(Endpoint::start).transpose()?;
         let mut config = settings.common.engine;
         // Not before all hooks are attached: a handshake that began between two of them would seem broken.
@@ -90,12 +101,24 @@ impl<W: Write> Watch<W> {
         if endpoint.is_some() {
             desk.metrics = Some(Metrics::new(settings.metrics_victims)?);
         }
+        let interfaces = Interfaces::new(attachments);
+        if let Some(tui) = settings.tui {
+            desk.dashboard = Some(Dashboard::new(About {
+                interfaces: interfaces.names(),
+                colour: wants_colour(),
+                filter: tui.filter,
+                began_ns: clock::monotonic_ns(),
+            }));
+        }
+        let screen = settings.tui.is_some().then(Screen::enter).transpose()?;
         Ok(Watch {
             kernel,
             events,
             desk,
-            interfaces: Interfaces::new(attachments),
+            interfaces,
             endpoint,
+            screen,
+            measuring: None,
             told_one_sided: false,
             observed: [0; 3],
             next_sweep_ns: 0,
@@ -123,6 +146,11 @@ impl<W: Write> Watch<W> {
                     self.sweep()?;
                     self.drain()?;
                     self.answer_scrapes()?;
+                    match self.show()? {
+                        Wish::None => {}
+                        Wish::Measure => self.toggle_measuring(),
+                        Wish::Quit => break,
+                    }
                 }
                 _ = observe.tick() => {
                     self.observe()?;
@@ -133,6 +161,8 @@ impl<W: Write> Watch<W> {
             }
             self.desk.flush()?;
         }
+        // The terminal is as it was before the totals are written to it.
+        self.screen = None;
         self.finish()
     }
 
@@ -172,22 +202,22 @@ impl<W: Write> Watch<W> {
     /// Reads the configuration file again, for what it says of detection. A broken file changes nothing.
     fn reload(&mut self, settings: &LiveSettings) {
         let Some(path) = &settings.config else {
-            return eprintln!("hs-mon: SIGHUP: there is no configuration file to read again (--config)");
+            return say("SIGHUP: there is no configuration file to read again (--config)");
         };
         match cli::reload(path, |path| std::fs::read_to_string(path)) {
             Ok(detection) => {
                 self.desk.set_detection(detection);
-                eprintln!(
-                    "hs-mon: {}: [detection] read again; other options hold from the next start",
+                say(format_args!(
+                    "{}: [detection] read again; other options hold from the next start",
                     path.display()
-                );
+                ));
             }
             Err(error) => {
                 let why = error.to_string();
-                eprintln!(
-                    "hs-mon: {}; the old configuration stays",
+                say(format_args!(
+                    "{}; the old configuration stays",
                     why.trim().trim_start_matches("error: ")
-                );
+                ));
             }
         }
     }
@@ -199,10 +229,8 @@ impl<W: Write> Watch<W> {
         }
         if totals.outcome(Outcome::Unverified) >= ONE_SIDED_ENOUGH && totals.get(Counter::Synack) == 0 {
             self.told_one_sided = true;
-            eprintln!(
-                "hs-mon: warning: SYNs and ACKs pass here but no SYN-ACK does: only one direction is visible \
-                 (asymmetric routing, one-way mirror); these handshakes are called unverified"
-            );
+            say("warning: SYNs and ACKs pass here but no SYN-ACK does: only one direction is visible \
+                 (asymmetric routing, one-way mirror); these handshakes are called unverified");
         }
     }
 
@@ -215,11 +243,28 @@ impl<W: Write> Watch<W> {
         }
         for name in &gone {
             let left = if self.interfaces.all_gone() { "; nothing is watched any more" } else { "" };
-            eprintln!(
-                "hs-mon: warning: interface {name} is gone (removed, or moved to another network namespace){left}; \
+            say(format_args!(
+                "warning: interface {name} is gone (removed, or moved to another network namespace){left}; \
                  to watch it again once it is back, start hs-mon again"
-            );
+            ));
         }
+    }
+
+    /// Draws the dashboard, if there is one, and tells what its user wishes.
+    fn show(&mut self) -> Result<Wish> {
+        let Some(screen) = &mut self.screen else { return Ok(Wish::None) };
+        let (kernel, interfaces) = (&self.kernel, &self.interfaces);
+        self.desk.show(clock::monotonic_ns(), || kernel.readings(), || interfaces.states())?;
+        self.desk.dashboard.as_mut().map_or(Ok(Wish::None), |dashboard| screen.refresh(dashboard))
+    }
+
+    fn toggle_measuring(&mut self) {
+        self.measuring = match self.measuring.take() {
+            Some(_) => None,
+            None => {
+                enable_stats(Stats::RunTime).map_err(|error| say(format_args!("can't measure: {error}"))).ok()
+            }
+        };
     }
 
     /// Tells all who have asked for the metrics since the last time.
@@ -255,8 +300,8 @@ impl<W: Write> Watch<W> {
 }
 
 fn announce(attachment: &Attachment) {
-    eprintln!("hs-mon: watching {attachment}");
+    say(format_args!("watching {attachment}"));
     for fallback in &attachment.fallbacks {
-        eprintln!("hs-mon:   tried before: {fallback}");
+        say(format_args!("  tried before: {fallback}"));
     }
 }

@@ -26,6 +26,8 @@ Examples:
       watch an interface until Ctrl-C
   hs-mon --iface eth0 --port 443 --only half_open,alert
       what a SYN flood leaves, on one port
+  hs-mon --iface eth0 --tui --metrics 9435
+      a dashboard on the terminal, and metrics for Prometheus
   hs-mon replay trace.pcapng --format json | jq .
       the same engine on a capture
   hs-mon explain synack_wrong_ack
@@ -36,6 +38,7 @@ Exit status: 0 done, 1 failed, 2 usage.";
 
 const SHARED: &str = "Events";
 const ATTACH: &str = "Watching interfaces";
+const DASHBOARD: &str = "Dashboard";
 const METRICS: &str = "Metrics";
 const REPLAY: &str = "Reading captures";
 const LOG: &str = "Messages";
@@ -173,6 +176,9 @@ pub struct LiveArgs {
     /// Write totals this often, and not only at the end
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub stats_interval: Option<Duration>,
+    /// Show a dashboard on the terminal in place of lines; --only chooses what its list holds
+    #[arg(long, conflicts_with = "format", help_heading = DASHBOARD)]
+    pub tui: bool,
     /// Serve metrics for Prometheus at this port, such as 9435, of this host alone; or at an
     /// address, such as 192.0.2.1:9435
     #[arg(long, value_name = "[ADDR:]PORT", value_parser = parse_listener, help_heading = METRICS)]
@@ -196,6 +202,7 @@ impl LiveArgs {
             max_flows: self.max_flows.or(other.max_flows),
             duration: self.duration.or(other.duration),
             stats_interval: self.stats_interval.or(other.stats_interval),
+            tui: self.tui || other.tui,
             metrics: self.metrics.or(other.metrics),
             metrics_victims: self.metrics_victims.or(other.metrics_victims),
         }
@@ -208,6 +215,7 @@ impl LiveArgs {
             ("--max-flows", self.max_flows.is_some()),
             ("--duration", self.duration.is_some()),
             ("--stats-interval", self.stats_interval.is_some()),
+            ("--tui", self.tui),
             ("--metrics", self.metrics.is_some()),
             ("--metrics-victims", self.metrics_victims.is_some()),
         ];

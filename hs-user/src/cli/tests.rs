@@ -42,7 +42,7 @@ fn without_options_the_defaults_hold() {
     assert_eq!(settings.interfaces, ["eth0"]);
     assert_eq!(settings.mode, Mode::Auto);
     assert_eq!((settings.duration, settings.stats_interval), (None, None));
-    assert_eq!((settings.metrics, settings.metrics_victims), (None, 10));
+    assert_eq!((settings.tui, settings.metrics, settings.metrics_victims), (None, None, 10));
     let common = Settings {
         format: Format::Text,
         filter: Filter::ALL,
@@ -76,6 +76,17 @@ fn every_option_reaches_its_setting() {
     let engine = settings.common.engine;
     assert_eq!((engine.max_flows, engine.half_open_ns, engine.vlan_aware), (1024, 120_000_000_000, 1));
     assert_eq!((engine.ports_used, &engine.ports[..3]), (2, &[443, 80, 0][..]));
+}
+
+/// Then nothing but the last totals goes to standard output, as text.
+#[test]
+fn the_dashboard_takes_the_place_of_lines() {
+    let settings = live("", "--iface eth0 --tui --only alert");
+    assert_eq!(settings.tui, Some(Tui { filter: Filter::only([Kind::Alert]) }));
+    assert_eq!((settings.common.filter, settings.common.format), (Filter::NONE, Format::Text));
+    assert_eq!(live("format = 'json'", "--config x --iface eth0 --tui").common.format, Format::Text);
+    assert!(live("tui = true", "--config x --iface eth0").tui.is_some());
+    assert!(live("tui = false", "--config x --iface eth0").tui.is_none());
 }
 
 #[test]
@@ -174,6 +185,7 @@ fn usage_errors_say_what_is_wrong_and_end_with_status_2() {
         ("--iface eth0 --port 65536", "not in 0..=65535"),
         ("--iface eth0 --metrics localhost:9435", "expected a port, such as 9435"),
         ("--iface eth0 --metrics-victims 101", "101 is not in 0..=100"),
+        ("--iface eth0 --tui --format json", "cannot be used with"),
         ("--iface eth0 -v -q", "cannot be used with"),
         ("--iface eth0 replay a", "--iface: only for watching interfaces, not for `replay`"),
         ("replay", "required arguments"),

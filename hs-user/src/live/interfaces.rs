@@ -15,8 +15,14 @@ pub(super) struct Interfaces {
 
 impl Interfaces {
     pub(super) fn new(attachments: Vec<Attachment>) -> Interfaces {
-        let names = attachments.iter().map(|it| (it.interface.index, it.interface.name.clone())).collect();
-        Interfaces { attachments, gone: Vec::new(), names }
+        let mut interfaces = Interfaces { attachments, gone: Vec::new(), names: HashMap::new() };
+        interfaces.names = interfaces.names().into_iter().collect();
+        interfaces
+    }
+
+    /// Each number and name.
+    pub(super) fn names(&self) -> Vec<(u32, String)> {
+        self.attachments.iter().map(|it| (it.interface.index, it.interface.name.clone())).collect()
     }
 
     /// The name of an interface.
