@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Kept at the most; the oldest go.
@@ -20,7 +21,8 @@ struct Held {
 /// Tells the user something; `hs-mon: ` is set before it.
 pub fn say(text: impl Display) {
     match &mut *held() {
-        None => eprintln!("hs-mon: {text}"),
+        // Standard error may be gone, as a terminal that was closed. Then nobody is left to tell.
+        None => drop(writeln!(io::stderr(), "hs-mon: {text}")),
         Some(held) => {
             held.lines.push_back(text.to_string());
             held.new = (held.new + 1).min(MOST);
@@ -78,5 +80,7 @@ mod tests {
         (0..1000).for_each(say);
         let news = hold.news();
         assert_eq!((news.len(), news[0].as_str(), news[MOST - 1].as_str()), (MOST, "800", "999"));
+        // Or all of it would be told.
+        held().take();
     }
 }

@@ -19,7 +19,7 @@ use hs_mon::report::Filter;
 use lab::flood::Flood;
 use lab::frame::Prefix;
 use lab::wire::Wire;
-use scene::{PORT, connect, lab};
+use scene::{PORT, connect, lab, wait_until};
 use tmux::Pane;
 use watch::program;
 
@@ -75,7 +75,10 @@ fn a_flood_is_seen_and_q_gives_the_terminal_back() {
     pane.keys(&["q"]);
     pane.is_given_back(0);
     let text = pane.text();
-    assert!(text.contains("Totals until "), "{text}");
+    // Above them tmux may show what it kept of the dashboard when it changed its size.
+    let (_, text) = text.split_once("Totals until ").unwrap_or_else(|| panic!("no totals in\n{text}"));
+    let lost = text.lines().find(|line| line.starts_with("  lost, buffer full"));
+    assert!(lost.is_some_and(|line| line.ends_with(" 0")), "{text}");
     for (name, number) in [("completed", 21), ("half-open", sent), ("alerts", 1)] {
         let of_name = |line: &str| {
             let mut words = line.split_whitespace();
@@ -95,6 +98,23 @@ fn sigterm_gives_the_terminal_back() {
     // SAFETY: no pointers; the process runs in our pane.
     assert_eq!(unsafe { libc::kill(pane.pid(), libc::SIGTERM) }, 0);
     pane.is_given_back(0);
+}
+
+/// As a connection that breaks: nobody is left to look on, and nothing may go on for nobody.
+#[test]
+fn a_terminal_that_goes_away_ends_it() {
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    pane.run(&dashboard());
+    pane.wait_for("no attack");
+    let pid = pane.pid();
+    drop(pane);
+    // It may wait for somebody to ask for its status, as a zombie without memory.
+    let has_ended = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        status.map_or(true, |status| !status.contains("VmRSS"))
+    };
+    wait_until("hs-mon has ended", has_ended);
 }
 
 /// What goes to standard error otherwise is in the list, and on standard error in the end.

@@ -52,7 +52,7 @@ pub fn command() -> Result<()> {
     let screen = thread::scope(|scope| {
         let sent = scope.spawn(|| flood.send(&wire, &stop));
         thread::sleep(FLOOD - Duration::from_secs(3));
-        let screen = pane.tmux(&["capture-pane", "-p", "-e"]);
+        let screen = pane.tmux(&["capture-pane", "-p", "-e", "-N"]);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         let _ = sent.join();
         screen

@@ -229,7 +229,15 @@ fn help_and_version_are_no_failures() {
         assert_eq!(parsed(args).unwrap_err().exit_code(), 0, "{args}");
     }
     let help = parsed("--help").unwrap_err().to_string();
-    for heading in ["Watching interfaces:", "Events:", "Messages:", "Examples:", "Exit status:"] {
+    for heading in [
+        "Watching interfaces:",
+        "Dashboard:",
+        "Metrics:",
+        "Events:",
+        "Messages:",
+        "Examples:",
+        "Exit status:",
+    ] {
         assert!(help.contains(heading), "{heading} is missing from\n{help}");
     }
 }
