@@ -34,7 +34,7 @@ fn scrape(ns: &Netns) -> String {
 #[test]
 fn metrics_are_the_totals() {
     let (lab, _server) = lab();
-    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --metrics 9435");
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --mode native --metrics 9435");
     connect(&lab, 40);
     watch.wait_for_total("completed", 40);
     // Nothing passes any more; a retransmission of a FIN could, and is waited for.
