@@ -5,8 +5,12 @@ use std::io::{self, Write};
 use hs_common::event::KIND_HANDSHAKE;
 use hs_common::{Counters, Event, Outcome};
 
+use crate::dashboard::{Dashboard, RESPONDERS, Reading};
 use crate::detect::{Alert, Detector, Phase, Settings};
 use crate::host::Host;
+use crate::kernel::Readings;
+use crate::metrics::{InterfaceState, Metrics, Scrape};
+use crate::process;
 use crate::report::{Origin, Reporter};
 use crate::responders::Responders;
 
@@ -21,6 +25,10 @@ pub struct Desk<W: Write> {
     floods: u64,
     /// The host that this runs on, when live.
     host: Option<Host>,
+    /// What scrapes are told, if there can be any.
+    pub metrics: Option<Metrics>,
+    /// What the screen shows, if there is one.
+    pub dashboard: Option<Dashboard>,
     /// What to add to the events' clock for nanoseconds since 1970; wraps.
     pub unix_offset_ns: u64,
 }
@@ -34,6 +42,8 @@ impl<W: Write> Desk<W> {
             alerts: Vec::new(),
             floods: 0,
             host: None,
+            metrics: None,
+            dashboard: None,
             unix_offset_ns: 0,
         }
     }
@@ -52,7 +62,14 @@ impl<W: Write> Desk<W> {
         if event.kind == KIND_HANDSHAKE && event.outcome() == Some(Outcome::Completed) {
             self.detector.completed((event.dst, event.dst_port), event.src);
         }
-        self.reporter.event(event, self.unix(event.time_ns), origin)
+        if let Some(metrics) = &mut self.metrics {
+            metrics.event(event);
+        }
+        let unix_ns = self.unix(event.time_ns);
+        if let Some(dashboard) = &mut self.dashboard {
+            dashboard.event(event, unix_ns);
+        }
+        self.reporter.event(event, unix_ns, origin)
     }
 
     /// Judges the responders' totals, and reports alerts.
@@ -98,6 +115,12 @@ impl<W: Write> Desk<W> {
     fn report_alerts(&mut self, origin: &Origin) -> io::Result<()> {
         for alert in self.alerts.drain(..) {
             self.floods += u64::from(alert.phase == Phase::Start);
+            if let Some(metrics) = &mut self.metrics {
+                metrics.alert(&alert);
+            }
+            if let Some(dashboard) = &mut self.dashboard {
+                dashboard.alert(&alert, alert.now_ns.wrapping_add(self.unix_offset_ns));
+            }
             let unix = |ns: u64| ns.wrapping_add(self.unix_offset_ns);
             self.reporter.alert(&alert, unix(alert.now_ns), unix(alert.started_at_ns), origin)?;
         }
@@ -116,6 +139,43 @@ impl<W: Write> Desk<W> {
         is_last: bool,
     ) -> io::Result<()> {
         self.reporter.stats(totals, self.floods, self.unix(now_ns), origin, is_last)
+    }
+
+    /// The metrics at this instant, as text; none, if nothing gathers them.
+    ///
+    /// # Errors
+    /// None: the names of the metrics are fixed, and right.
+    pub fn metrics_text(
+        &mut self,
+        readings: Readings,
+        interfaces: Vec<InterfaceState>,
+    ) -> anyhow::Result<String> {
+        let scrape = Scrape { readings, interfaces, untracked: self.detector.untracked() };
+        let text = self.metrics.as_mut().map(|metrics| metrics.text(&scrape)).transpose()?;
+        Ok(text.unwrap_or_default())
+    }
+
+    /// Brings the dashboard, if there is one, up to date; once a second.
+    pub fn show(
+        &mut self,
+        now_ns: u64,
+        readings: impl FnOnce() -> anyhow::Result<Readings>,
+        interfaces: impl FnOnce() -> Vec<InterfaceState>,
+    ) -> anyhow::Result<()> {
+        let unix_ns = self.unix(now_ns);
+        let Some(dashboard) = &mut self.dashboard else { return Ok(()) };
+        dashboard.set_time(unix_ns);
+        if dashboard.is_due(now_ns) {
+            dashboard.read(Reading {
+                now_ns,
+                readings: readings()?,
+                interfaces: interfaces(),
+                responders: self.detector.busiest(RESPONDERS),
+                cpu_time: process::cpu_time(),
+                memory: process::resident_bytes().unwrap_or(0),
+            });
+        }
+        Ok(())
     }
 
     /// Sends on what is buffered.

@@ -1,4 +1,4 @@
-//! Debug messages of the kernel side (aya-log), to standard error.
+//! Debug messages of the kernel side (aya-log), as notices.
 
 use anyhow::{Context, Result};
 use aya_log::EbpfLogger;
@@ -7,6 +7,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
 use crate::kernel::Kernel;
+use crate::notices::say;
 
 /// Ends with the value.
 pub struct KernelLog(JoinHandle<()>);
@@ -17,15 +18,15 @@ impl Drop for KernelLog {
     }
 }
 
-struct Stderr;
+struct Notices;
 
-impl log::Log for Stderr {
+impl log::Log for Notices {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!("hs-mon: {}: {}", record.level(), record.args());
+        say(format_args!("{}: {}", record.level(), record.args()));
     }
 
     fn flush(&self) {}
@@ -36,11 +37,11 @@ impl log::Log for Stderr {
 /// # Errors
 /// The object has no log map, or it can't be waited for.
 pub fn start(kernel: &mut Kernel) -> Result<KernelLog> {
-    static STDERR: Stderr = Stderr;
-    if log::set_logger(&STDERR).is_ok() {
+    static NOTICES: Notices = Notices;
+    if log::set_logger(&NOTICES).is_ok() {
         log::set_max_level(LevelFilter::Debug);
     }
-    let logger = EbpfLogger::init_with_logger(kernel.ebpf_mut(), &STDERR)
+    let logger = EbpfLogger::init_with_logger(kernel.ebpf_mut(), &NOTICES)
         .context("can't read the kernel side's log")?;
     // SAFETY: the logger owns its ring buffer's file descriptor and keeps it until it is dropped.
     let mut logger = unsafe { AsyncFd::register(logger) }?;

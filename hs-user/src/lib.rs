@@ -6,12 +6,17 @@
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod dashboard;
 pub mod desk;
 pub mod detect;
 pub mod host;
 pub mod kernel;
 mod kernel_log;
 pub mod live;
+pub mod metrics;
+pub mod notices;
+pub mod open_alerts;
+pub mod process;
 pub mod replay;
 pub mod report;
 pub mod responders;

@@ -1,22 +1,31 @@
 //! Watches interfaces until it is told to stop.
 
-use std::collections::HashMap;
-use std::io::{self, Write};
+mod interfaces;
+mod time;
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
+use aya::sys::{Stats, enable_stats};
 use hs_common::{Counter, Counters, Event, Outcome};
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
 
 use crate::cli::{self, LiveSettings, Verbosity};
 use crate::clock;
+use crate::dashboard::{About, Dashboard, Screen, Wish};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
 use crate::kernel::{Attachment, Interface, Kernel, Options};
 use crate::kernel_log;
-use crate::report::{Origin, Reporter};
+use crate::metrics::{Endpoint, Metrics};
+use crate::notices::say;
+use crate::report::{Origin, Reporter, wants_colour};
+use interfaces::Interfaces;
+use time::{Stop, tick, ticks};
 
 /// How often handshakes are looked at for their timeout. A half-open one is told at most this late.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
@@ -26,8 +35,6 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 const REST_AFTER_READ: Duration = Duration::from_millis(5);
 /// Handshakes of which one direction was missing before the user is told so.
 const ONE_SIDED_ENOUGH: u64 = 10;
-/// Far enough for "never".
-const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// Loads, attaches, watches, detaches, and tells the totals.
 ///
@@ -44,9 +51,13 @@ struct Watch<W: Write> {
     kernel: Kernel,
     events: AsyncFd<RingBuf<MapData>>,
     desk: Desk<W>,
-    names: HashMap<u32, String>,
-    /// Those that have not gone away.
-    present: Vec<Interface>,
+    interfaces: Interfaces,
+    /// Where the metrics are served, if they are asked for.
+    endpoint: Option<Endpoint>,
+    /// The terminal, if it shows the dashboard.
+    screen: Option<Screen>,
+    /// While it is kept, the kernel measures what its programs cost.
+    measuring: Option<OwnedFd>,
     told_one_sided: bool,
     /// What of the totals the detector has seen.
     observed: [u64; 3],
@@ -59,6 +70,11 @@ struct Watch<W: Write> {
 
 impl<W: Write> Watch<W> {
     fn start(settings: &LiveSettings, interfaces: &[Interface], reporter: Reporter<W>) -> Result<Watch<W>> {
+        // Before anything is loaded: an address that is taken is told at once.
+        if settings.tui.is_some() {
+            Screen::check()?;
+        }
+        let endpoint = settings.metrics.map(Endpoint::start).transpose()?;
         let mut config = settings.common.engine;
         // Not before all hooks are attached: a handshake that began between two of them would seem broken.
         config.watch_began_ns = u64::MAX;
@@ -80,16 +96,29 @@ impl<W: Write> Watch<W> {
         // SAFETY: the ring buffer owns its file descriptor and keeps it until it is dropped.
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
         let events = events.context("can't wait for the ring buffer")?;
-        let names = interfaces.iter().map(|interface| (interface.index, interface.name.clone())).collect();
         let mut desk = Desk::new(reporter, settings.common.detection.clone()).with_host();
         desk.unix_offset_ns = clock::unix_offset_ns();
-        let present = interfaces.to_vec();
+        if endpoint.is_some() {
+            desk.metrics = Some(Metrics::new(settings.metrics_victims)?);
+        }
+        let interfaces = Interfaces::new(attachments);
+        if let Some(tui) = settings.tui {
+            desk.dashboard = Some(Dashboard::new(About {
+                interfaces: interfaces.names(),
+                colour: wants_colour(),
+                filter: tui.filter,
+                began_ns: clock::monotonic_ns(),
+            }));
+        }
+        let screen = settings.tui.is_some().then(Screen::enter).transpose()?;
         Ok(Watch {
             kernel,
             events,
             desk,
-            names,
-            present,
+            interfaces,
+            endpoint,
+            screen,
+            measuring: None,
             told_one_sided: false,
             observed: [0; 3],
             next_sweep_ns: 0,
@@ -116,6 +145,12 @@ impl<W: Write> Watch<W> {
                 _ = sweep.tick() => {
                     self.sweep()?;
                     self.drain()?;
+                    self.answer_scrapes()?;
+                    match self.show()? {
+                        Wish::None => {}
+                        Wish::Measure => self.toggle_measuring(),
+                        Wish::Quit => break,
+                    }
                 }
                 _ = observe.tick() => {
                     self.observe()?;
@@ -126,6 +161,8 @@ impl<W: Write> Watch<W> {
             }
             self.desk.flush()?;
         }
+        // The terminal is as it was before the totals are written to it.
+        self.screen = None;
         self.finish()
     }
 
@@ -142,8 +179,7 @@ impl<W: Write> Watch<W> {
     fn drain(&mut self) -> Result<()> {
         while let Some(record) = self.events.get_mut().next() {
             let event = Event::from_bytes(&record).context("the kernel side sent an unknown record")?;
-            let name = self.names.get(&event.ifindex).map_or("?", String::as_str);
-            self.desk.event(&event, &Origin::Interface(name))?;
+            self.desk.event(&event, &Origin::Interface(self.interfaces.name(event.ifindex)))?;
         }
         Ok(())
     }
@@ -157,8 +193,8 @@ impl<W: Write> Watch<W> {
             return Ok(());
         }
         self.observed = seen;
-        let name = sole(&self.names).unwrap_or("");
-        self.desk.observe(clock::monotonic_ns(), &mut self.kernel, &Origin::Interface(name))?;
+        let origin = Origin::Interface(self.interfaces.sole().unwrap_or(""));
+        self.desk.observe(clock::monotonic_ns(), &mut self.kernel, &origin)?;
         self.tell_if_one_sided(&totals);
         Ok(())
     }
@@ -166,22 +202,22 @@ impl<W: Write> Watch<W> {
     /// Reads the configuration file again, for what it says of detection. A broken file changes nothing.
     fn reload(&mut self, settings: &LiveSettings) {
         let Some(path) = &settings.config else {
-            return eprintln!("hs-mon: SIGHUP: there is no configuration file to read again (--config)");
+            return say("SIGHUP: there is no configuration file to read again (--config)");
         };
         match cli::reload(path, |path| std::fs::read_to_string(path)) {
             Ok(detection) => {
                 self.desk.set_detection(detection);
-                eprintln!(
-                    "hs-mon: {}: [detection] read again; other options hold from the next start",
+                say(format_args!(
+                    "{}: [detection] read again; other options hold from the next start",
                     path.display()
-                );
+                ));
             }
             Err(error) => {
                 let why = error.to_string();
-                eprintln!(
-                    "hs-mon: {}; the old configuration stays",
+                say(format_args!(
+                    "{}; the old configuration stays",
                     why.trim().trim_start_matches("error: ")
-                );
+                ));
             }
         }
     }
@@ -193,33 +229,56 @@ impl<W: Write> Watch<W> {
         }
         if totals.outcome(Outcome::Unverified) >= ONE_SIDED_ENOUGH && totals.get(Counter::Synack) == 0 {
             self.told_one_sided = true;
-            eprintln!(
-                "hs-mon: warning: SYNs and ACKs pass here but no SYN-ACK does: only one direction is visible \
-                 (asymmetric routing, one-way mirror); these handshakes are called unverified"
-            );
+            say("warning: SYNs and ACKs pass here but no SYN-ACK does: only one direction is visible \
+                 (asymmetric routing, one-way mirror); these handshakes are called unverified");
         }
     }
 
     /// An interface that goes away takes its hooks with it, and the kernel tells nobody. One that comes back
     /// under the same name is another.
     fn tell_if_gone(&mut self) {
-        let gone: Vec<Interface> = self.present.extract_if(.., |interface| !interface.is_there()).collect();
+        let gone = self.interfaces.newly_gone();
         if self.quiet {
             return;
         }
-        for interface in &gone {
-            let left = if self.present.is_empty() { "; nothing is watched any more" } else { "" };
-            eprintln!(
-                "hs-mon: warning: interface {} is gone (removed, or moved to another network namespace){left}; \
-                 to watch it again once it is back, start hs-mon again",
-                interface.name
-            );
+        for name in &gone {
+            let left = if self.interfaces.all_gone() { "; nothing is watched any more" } else { "" };
+            say(format_args!(
+                "warning: interface {name} is gone (removed, or moved to another network namespace){left}; \
+                 to watch it again once it is back, start hs-mon again"
+            ));
         }
+    }
+
+    /// Draws the dashboard, if there is one, and tells what its user wishes.
+    fn show(&mut self) -> Result<Wish> {
+        let Some(screen) = &mut self.screen else { return Ok(Wish::None) };
+        let (kernel, interfaces) = (&self.kernel, &self.interfaces);
+        self.desk.show(clock::monotonic_ns(), || kernel.readings(), || interfaces.states())?;
+        self.desk.dashboard.as_mut().map_or(Ok(Wish::None), |dashboard| screen.refresh(dashboard))
+    }
+
+    fn toggle_measuring(&mut self) {
+        self.measuring = match self.measuring.take() {
+            Some(_) => None,
+            None => {
+                enable_stats(Stats::RunTime).map_err(|error| say(format_args!("can't measure: {error}"))).ok()
+            }
+        };
+    }
+
+    /// Tells all who have asked for the metrics since the last time.
+    fn answer_scrapes(&mut self) -> Result<()> {
+        let Some(endpoint) = &mut self.endpoint else { return Ok(()) };
+        endpoint.answer(|| {
+            let interfaces = self.interfaces.states();
+            self.desk.metrics_text(self.kernel.readings()?, interfaces)
+        })
     }
 
     fn tell_totals(&mut self, is_last: bool) -> Result<()> {
         let totals = self.kernel.counters()?;
-        let origin = sole(&self.names).map(Origin::Interface);
+        let origin = self.interfaces.sole().map(Origin::Interface);
         self.desk.stats(&totals, clock::monotonic_ns(), origin.as_ref(), is_last)?;
         Ok(())
     }
@@ -233,64 +292,16 @@ impl<W: Write> Watch<W> {
         self.kernel.sweep(clock::monotonic_ns(), true)?;
         self.drain()?;
         self.observe()?;
-        let name = sole(&self.names).unwrap_or("").to_owned();
-        self.desk.end_alerts(&Origin::Interface(&name))?;
+        self.desk.end_alerts(&Origin::Interface(self.interfaces.sole().unwrap_or("")))?;
         self.tell_totals(true)?;
         self.desk.flush()?;
         Ok(())
     }
 }
 
-/// The name of the interface, if there is one only.
-fn sole(names: &HashMap<u32, String>) -> Option<&str> {
-    if names.len() == 1 { names.values().next().map(String::as_str) } else { None }
-}
-
 fn announce(attachment: &Attachment) {
-    eprintln!("hs-mon: watching {attachment}");
+    say(format_args!("watching {attachment}"));
     for fallback in &attachment.fallbacks {
-        eprintln!("hs-mon:   tried before: {fallback}");
-    }
-}
-
-fn ticks(every: Duration) -> Interval {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.reset();
-    ticks
-}
-
-/// The next tick, or never.
-async fn tick(ticks: &mut Option<Interval>) {
-    match ticks {
-        Some(ticks) => {
-            ticks.tick().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// What ends a watch: SIGINT, SIGTERM, or the time that was asked for.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-    deadline: Instant,
-}
-
-impl Stop {
-    fn new(duration: Option<Duration>) -> io::Result<Stop> {
-        Ok(Stop {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            deadline: Instant::now() + duration.unwrap_or(NEVER),
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = sleep_until(self.deadline) => {}
-        }
+        say(format_args!("  tried before: {fallback}"));
     }
 }

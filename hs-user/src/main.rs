@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use anyhow::Result;
 use hs_mon::cli::{self, Command, Settings};
-use hs_mon::report::Reporter;
+use hs_mon::report::{Reporter, wants_colour};
 use hs_mon::{live, replay};
 
 fn main() -> ExitCode {
@@ -45,8 +45,7 @@ fn run(command: Command) -> Result<()> {
 
 fn reporter(settings: &Settings) -> Reporter<impl Write + use<>> {
     let out = io::stdout();
-    // https://no-color.org: set and not empty.
-    let colour = out.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = out.is_terminal() && wants_colour();
     Reporter::new(out, settings.format, colour, settings.filter).vlan_aware(settings.engine.vlan_aware != 0)
 }
 

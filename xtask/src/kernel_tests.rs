@@ -9,7 +9,7 @@ use crate::test::{Context, KERNEL_TESTS_FEATURE};
 use crate::{cargo, shell};
 
 /// What the tests start, and the Debian package it is in.
-const PROGRAMS: [(&str, &str); 2] = [("ip", "iproute2"), ("nft", "nftables")];
+const PROGRAMS: [(&str, &str); 3] = [("ip", "iproute2"), ("nft", "nftables"), ("tmux", "tmux")];
 
 /// Root, the programs, and that they are wanted.
 pub fn needs(context: &Context) -> Result<(), NotRun> {
@@ -36,11 +36,16 @@ pub fn needs(context: &Context) -> Result<(), NotRun> {
 /// One test at a time: they share the machine's network namespaces and its BPF programs.
 pub fn run(context: &Context) -> Result<Counts> {
     let targets = context.test_targets(true);
-    let mut counts = Counts::default();
     if targets.is_empty() {
         shell::say("no test target requires the feature kernel-tests");
-        return Ok(counts);
+        return Ok(Counts::default());
     }
+    run_targets(context, &targets, &[])
+}
+
+/// Builds these as the user and runs them as root, with this environment (`NAME=value`).
+pub fn run_targets(context: &Context, targets: &[&str], environment: &[String]) -> Result<Counts> {
+    let mut counts = Counts::default();
     let mut build = cargo::strict();
     build.args(["test", "--no-run", "--features", KERNEL_TESTS_FEATURE]);
     build.args(targets.iter().flat_map(|target| ["--test", target]));
@@ -52,7 +57,8 @@ pub fn run(context: &Context) -> Result<Counts> {
         }
         let mut test = privilege.command("env").context("root is no longer to be had")?;
         // As cargo does it: tests find their files by these.
-        test.arg(format!("CARGO_MANIFEST_DIR={}", directory.display())).current_dir(&directory);
+        test.arg(format!("CARGO_MANIFEST_DIR={}", directory.display())).args(environment);
+        test.current_dir(&directory);
         test.arg(&program.path).arg("--test-threads=1").args(&context.filter);
         counts += libtest::run(&mut test)?;
     }

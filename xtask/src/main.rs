@@ -1,5 +1,6 @@
 //! The project's tasks: `cargo xtask --help`.
 
+mod archive;
 mod bench;
 mod bpf_clippy;
 mod bpf_toolchain;
@@ -17,7 +18,9 @@ mod lab;
 mod leftovers;
 mod libtest;
 mod packages;
+mod picture;
 mod privilege;
+mod prometheus;
 mod run;
 mod setup;
 mod shell;
@@ -86,6 +89,8 @@ enum Task {
     Bench(bench::Options),
     /// Evaluate the detector on scenarios, simulated over 20 seeds and live (as root), beside other detectors.
     DetectEval(detect_eval::Options),
+    /// Draw the dashboard under a SYN flood as docs/dashboard.svg; needs root.
+    Picture,
     /// Show hs-mon at work in a laboratory on this machine: honest clients, broken ones, and a SYN flood.
     Demo(demo::Args),
 }
@@ -101,6 +106,7 @@ fn main() -> ExitCode {
         Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
         Task::Bench(options) => bench::command(&options).map(|()| ExitCode::SUCCESS),
         Task::DetectEval(options) => detect_eval::command(&options).map(|()| ExitCode::SUCCESS),
+        Task::Picture => picture::command().map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::command(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -43,6 +43,7 @@ const PACKAGES: &[Package] = &[
     test("rust-web-clippy", "clippy of the BPF compiler, for the kernel side"),
     test("iproute2", "network namespaces and veth pairs of the kernel tests"),
     test("nftables", "packet filters of the kernel tests"),
+    test("tmux", "a terminal, for the tests of the dashboard"),
     vm("qemu-system-x86", "virtual machines for other kernels"),
     vm("xz-utils", "those kernels' modules are packed with it"),
 ];
@@ -128,7 +129,7 @@ mod tests {
     fn the_commands_name_every_package() {
         let wanted: Vec<&Package> = PACKAGES.iter().filter(|package| package.need == Need::Test).collect();
         let text = by_hand(&wanted);
-        let install = "apt-get install --yes --no-install-recommends rust-web-clippy iproute2 nftables";
+        let install = "apt-get install --yes --no-install-recommends rust-web-clippy iproute2 nftables tmux";
         assert!(text.contains(install), "{text}");
     }
 }

@@ -8,7 +8,9 @@ use anyhow::Result;
 use crate::libtest::{self, Counts};
 use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
-use crate::{bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, setup, shell, vm};
+use crate::{
+    bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, prometheus, setup, shell, vm,
+};
 
 /// The feature of hs-user without which the tests that need root are not built.
 pub const KERNEL_TESTS: &str = "kernel-tests";
@@ -16,6 +18,10 @@ pub const KERNEL_TESTS: &str = "kernel-tests";
 pub const KERNEL_TESTS_FEATURE: &str = "hs-user/kernel-tests";
 /// Tests that begin so change the machine, and run in virtual machines only.
 const GUEST_TESTS: &str = "guest_";
+/// Tests that begin so are about what is the same on every kernel, and run on this one only.
+const HOST_TESTS: &str = "host_";
+/// Tests that need a Prometheus: a stage of their own.
+pub const PROMETHEUS_TEST: &str = "prometheus";
 
 /// What the stages have in common.
 pub struct Context {
@@ -34,6 +40,7 @@ const STAGES: &[Stage<Context>] = &[
     Stage { name: "tests", in_ci: InCi::Must, needs: nothing, run: tests },
     Stage { name: "doc tests", in_ci: InCi::Must, needs: nothing, run: doc_tests },
     Stage { name: "kernel tests", in_ci: InCi::Must, needs: kernel_tests::needs, run: kernel_tests::run },
+    Stage { name: "Prometheus", in_ci: InCi::Must, needs: prometheus::needs, run: prometheus::run },
     Stage { name: "costs", in_ci: InCi::Must, needs: kernel_tests::needs, run: bench::guard::run },
     Stage { name: "other kernels", in_ci: InCi::Must, needs: vm::needs, run: vm::run },
     Stage { name: "reference captures", in_ci: InCi::May, needs: captures::needs, run: captures::run },
@@ -63,14 +70,18 @@ pub fn command(filter: Option<String>, kernel: bool) -> Result<ExitCode> {
 impl Context {
     /// The integration tests that run here; those that need root, or those that don't.
     pub fn test_targets(&self, kernel: bool) -> Vec<&str> {
-        let here = |target: &&cargo::Target| needs_root(target) == kernel && !needs_guest(target);
+        let here = |target: &&cargo::Target| {
+            needs_root(target) == kernel && !needs_guest(target) && target.name != PROMETHEUS_TEST
+        };
         self.names_of_tests(here)
     }
 
     /// The integration tests that run in virtual machines: those that need root, and those that change the
     /// machine too.
     pub fn guest_targets(&self) -> Vec<&str> {
-        self.names_of_tests(|target| needs_root(target))
+        let host_only =
+            |target: &cargo::Target| target.name.starts_with(HOST_TESTS) || target.name == PROMETHEUS_TEST;
+        self.names_of_tests(|target| needs_root(target) && !host_only(target))
     }
 
     fn names_of_tests(&self, wanted: impl Fn(&&cargo::Target) -> bool) -> Vec<&str> {
@@ -144,12 +155,14 @@ mod tests {
         let workspace = r#"{"target_directory": "/t", "packages": [{"name": "hs-user", "features": {"kernel-tests": []}, "targets": [
             {"name": "hs_mon", "kind": ["lib"]},
             {"name": "replay", "kind": ["test"]},
+            {"name": "host_terminal", "kind": ["test"], "required-features": ["kernel-tests"]},
+            {"name": "prometheus", "kind": ["test"], "required-features": ["kernel-tests"]},
             {"name": "guest_clock", "kind": ["test"], "required-features": ["kernel-tests"]},
             {"name": "kernel_xdp", "kind": ["test"], "required-features": ["kernel-tests"]}]}]}"#;
         let workspace = serde_json::from_str(workspace).expect("the sample is JSON");
         let context = Context { filter: None, kernel: true, workspace };
         assert_eq!(context.test_targets(false), ["replay"]);
-        assert_eq!(context.test_targets(true), ["kernel_xdp"]);
+        assert_eq!(context.test_targets(true), ["host_terminal", "kernel_xdp"]);
         assert_eq!(context.guest_targets(), ["guest_clock", "kernel_xdp"]);
         assert_eq!(context.features(), ["--features", "hs-user/kernel-tests"]);
     }

@@ -2,6 +2,7 @@
 //! `settings`, after the configuration file has been asked too.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use clap_complete::Shell;
 use hs_common::Anomaly;
 
 use super::explain::parse_anomaly;
-use super::values::{parse_duration, parse_half_open, parse_interface};
+use super::values::{parse_duration, parse_half_open, parse_interface, parse_listener};
 use crate::report::{Format, Kind};
 
 /// The program's name.
@@ -25,6 +26,8 @@ Examples:
       watch an interface until Ctrl-C
   hs-mon --iface eth0 --port 443 --only half_open,alert
       what a SYN flood leaves, on one port
+  hs-mon --iface eth0 --tui --metrics 9435
+      a dashboard on the terminal, and metrics for Prometheus
   hs-mon replay trace.pcapng --format json | jq .
       the same engine on a capture
   hs-mon explain synack_wrong_ack
@@ -35,6 +38,8 @@ Exit status: 0 done, 1 failed, 2 usage.";
 
 const SHARED: &str = "Events";
 const ATTACH: &str = "Watching interfaces";
+const DASHBOARD: &str = "Dashboard";
+const METRICS: &str = "Metrics";
 const REPLAY: &str = "Reading captures";
 const LOG: &str = "Messages";
 
@@ -171,6 +176,16 @@ pub struct LiveArgs {
     /// Write totals this often, and not only at the end
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub stats_interval: Option<Duration>,
+    /// Show a dashboard on the terminal in place of lines; --only chooses what its list holds
+    #[arg(long, conflicts_with = "format", help_heading = DASHBOARD)]
+    pub tui: bool,
+    /// Serve metrics for Prometheus at this port, such as 9435, of this host alone; or at an
+    /// address, such as 192.0.2.1:9435
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = parse_listener, help_heading = METRICS)]
+    pub metrics: Option<SocketAddr>,
+    /// Name so many victims of floods in the metrics at the most, 0 to 100 [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=100), help_heading = METRICS)]
+    pub metrics_victims: Option<u8>,
 }
 
 impl LiveArgs {
@@ -187,6 +202,9 @@ impl LiveArgs {
             max_flows: self.max_flows.or(other.max_flows),
             duration: self.duration.or(other.duration),
             stats_interval: self.stats_interval.or(other.stats_interval),
+            tui: self.tui || other.tui,
+            metrics: self.metrics.or(other.metrics),
+            metrics_victims: self.metrics_victims.or(other.metrics_victims),
         }
     }
 
@@ -197,6 +215,9 @@ impl LiveArgs {
             ("--max-flows", self.max_flows.is_some()),
             ("--duration", self.duration.is_some()),
             ("--stats-interval", self.stats_interval.is_some()),
+            ("--tui", self.tui),
+            ("--metrics", self.metrics.is_some()),
+            ("--metrics-victims", self.metrics_victims.is_some()),
         ];
         options.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect()
     }

@@ -78,7 +78,7 @@ fn add_argument(args: &mut Vec<String>, key: &str, value: &Value) -> Result<(), 
             Ok(())
         }
         // What a switch is without being set.
-        Value::Boolean(false) if matches!(key, "vlan-aware" | "verbose" | "quiet") => Ok(()),
+        Value::Boolean(false) if matches!(key, "vlan-aware" | "tui" | "verbose" | "quiet") => Ok(()),
         _ => Err(format!("key `{key}`: unexpected {}", value.type_str())),
     }
 }

@@ -21,7 +21,7 @@ use hs_common::Anomaly;
 pub use args::{Engine, Mode};
 pub use clap_complete::Shell;
 pub use explain::{anomalies_markdown, explain};
-pub use settings::{LiveSettings, ReplaySettings, Settings, Verbosity};
+pub use settings::{LiveSettings, ReplaySettings, Settings, Tui, Verbosity};
 
 use crate::detect::Settings as Detection;
 use args::{Cli, NAME, Subcommand};

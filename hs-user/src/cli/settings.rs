@@ -1,5 +1,6 @@
 //! What holds in the end: flags over the file over the defaults.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use super::args::{Engine, LiveArgs, Mode, ReplayArgs, SharedArgs};
 use super::file::FileOptions;
 use crate::detect::Settings as Detection;
 use crate::report::{Filter, Format};
+
+const DEFAULT_METRICS_VICTIMS: usize = 10;
 
 /// The settings of both ways of running.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +57,21 @@ pub struct LiveSettings {
     pub duration: Option<Duration>,
     /// How often totals are written; otherwise at the end only.
     pub stats_interval: Option<Duration>,
+    /// The dashboard, if it is wanted: then nothing but the totals at the end is written.
+    pub tui: Option<Tui>,
+    /// Where metrics are served, if anywhere.
+    pub metrics: Option<SocketAddr>,
+    /// Victims of floods that the metrics name at the most.
+    pub metrics_victims: usize,
     /// The configuration file, to be read again on SIGHUP.
     pub config: Option<PathBuf>,
+}
+
+/// The dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tui {
+    /// Which events its list holds.
+    pub filter: Filter,
 }
 
 /// Reading captures.
@@ -80,12 +96,19 @@ pub fn live(live: LiveArgs, shared: SharedArgs, file: FileOptions) -> Result<Liv
         let message = "which interface? name one with --iface, such as `hs-mon --iface eth0`";
         return Err(clap::Error::raw(ErrorKind::MissingRequiredArgument, message));
     }
+    let tui = live.tui.then_some(Tui { filter: common.filter });
+    if tui.is_some() {
+        (common.format, common.filter) = (Format::Text, Filter::NONE);
+    }
     Ok(LiveSettings {
         common,
         interfaces,
         mode: live.mode.unwrap_or_default(),
         duration: live.duration,
         stats_interval: live.stats_interval,
+        tui,
+        metrics: live.metrics,
+        metrics_victims: live.metrics_victims.map_or(DEFAULT_METRICS_VICTIMS, usize::from),
         config,
     })
 }

@@ -42,6 +42,7 @@ fn without_options_the_defaults_hold() {
     assert_eq!(settings.interfaces, ["eth0"]);
     assert_eq!(settings.mode, Mode::Auto);
     assert_eq!((settings.duration, settings.stats_interval), (None, None));
+    assert_eq!((settings.tui, settings.metrics, settings.metrics_victims), (None, None, 10));
     let common = Settings {
         format: Format::Text,
         filter: Filter::ALL,
@@ -59,6 +60,7 @@ fn every_option_reaches_its_setting() {
     let settings = live(
         "",
         "--iface eth0 -i eth1 --iface eth0 --mode tc --max-flows 1024 --duration 30s --stats-interval 500ms \
+         --metrics [::1]:9435 --metrics-victims 0 \
          --format json --half-open-after 2m --only completed,half-open --only alert --port 443,80 --port 443 \
          --vlan-aware -vv",
     );
@@ -66,6 +68,7 @@ fn every_option_reaches_its_setting() {
     assert_eq!(settings.mode, Mode::Tc);
     assert_eq!(settings.duration.unwrap().as_secs(), 30);
     assert_eq!(settings.stats_interval.unwrap().as_millis(), 500);
+    assert_eq!((settings.metrics, settings.metrics_victims), ("[::1]:9435".parse().ok(), 0));
     let outcomes = [Outcome::Completed, Outcome::HalfOpen].map(Kind::Handshake);
     assert_eq!(settings.common.filter, Filter::only(outcomes.into_iter().chain([Kind::Alert])));
     assert_eq!(settings.common.format, Format::Json);
@@ -73,6 +76,17 @@ fn every_option_reaches_its_setting() {
     let engine = settings.common.engine;
     assert_eq!((engine.max_flows, engine.half_open_ns, engine.vlan_aware), (1024, 120_000_000_000, 1));
     assert_eq!((engine.ports_used, &engine.ports[..3]), (2, &[443, 80, 0][..]));
+}
+
+/// Then nothing but the last totals goes to standard output, as text.
+#[test]
+fn the_dashboard_takes_the_place_of_lines() {
+    let settings = live("", "--iface eth0 --tui --only alert");
+    assert_eq!(settings.tui, Some(Tui { filter: Filter::only([Kind::Alert]) }));
+    assert_eq!((settings.common.filter, settings.common.format), (Filter::NONE, Format::Text));
+    assert_eq!(live("format = 'json'", "--config x --iface eth0 --tui").common.format, Format::Text);
+    assert!(live("tui = true", "--config x --iface eth0").tui.is_some());
+    assert!(live("tui = false", "--config x --iface eth0").tui.is_none());
 }
 
 #[test]
@@ -95,12 +109,14 @@ fn flags_win_over_the_file_and_the_file_over_the_defaults() {
         half-open-after = "3s"
         max-flows = 4096
         vlan-aware = true
+        metrics = 9435
         engine = "kernel"
         verbose = true
         quiet = false
     "#;
     let settings = live(file, "--config x");
     assert_eq!(settings.interfaces, ["eth0", "eth1"]);
+    assert_eq!(settings.metrics, "127.0.0.1:9435".parse().ok());
     assert_eq!(settings.common.format, Format::Json);
     assert_eq!(settings.common.filter, Filter::only([Kind::Anomaly, Kind::Alert]));
     assert_eq!(settings.common.verbosity, Verbosity::Verbose);
@@ -167,6 +183,9 @@ fn usage_errors_say_what_is_wrong_and_end_with_status_2() {
         ("--iface eth0 --max-flows 16777217", "is not in"),
         ("--iface eth0 --port 1,2,3,4,5,6,7,8,9", "9 ports given, 8 are possible"),
         ("--iface eth0 --port 65536", "not in 0..=65535"),
+        ("--iface eth0 --metrics localhost:9435", "expected a port, such as 9435"),
+        ("--iface eth0 --metrics-victims 101", "101 is not in 0..=100"),
+        ("--iface eth0 --tui --format json", "cannot be used with"),
         ("--iface eth0 -v -q", "cannot be used with"),
         ("--iface eth0 replay a", "--iface: only for watching interfaces, not for `replay`"),
         ("replay", "required arguments"),
@@ -210,7 +229,15 @@ fn help_and_version_are_no_failures() {
         assert_eq!(parsed(args).unwrap_err().exit_code(), 0, "{args}");
     }
     let help = parsed("--help").unwrap_err().to_string();
-    for heading in ["Watching interfaces:", "Events:", "Messages:", "Examples:", "Exit status:"] {
+    for heading in [
+        "Watching interfaces:",
+        "Dashboard:",
+        "Metrics:",
+        "Events:",
+        "Messages:",
+        "Examples:",
+        "Exit status:",
+    ] {
         assert!(help.contains(heading), "{heading} is missing from\n{help}");
     }
 }

@@ -1,5 +1,6 @@
-//! How single values are written: durations, interface names.
+//! How single values are written: durations, interface names, addresses to listen at.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Beyond this the flow table would hold mostly flows that nobody waits for.
@@ -48,6 +49,14 @@ pub fn parse_interface(text: &str) -> Result<String, String> {
     }
 }
 
+/// An address with its port; a port alone is one of this host alone.
+pub fn parse_listener(text: &str) -> Result<SocketAddr, String> {
+    let alone = text.parse().ok().map(|port: u16| (Ipv4Addr::LOCALHOST, port).into());
+    let address = alone.or_else(|| text.parse::<SocketAddr>().ok()).filter(|address| address.port() != 0);
+    address
+        .ok_or_else(|| "expected a port, such as 9435, or an address with it, such as [::1]:9435".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +72,18 @@ mod tests {
         assert!(parse_duration("18446744073709551615h").is_err());
         assert!(parse_half_open("61m").is_err());
         assert!(parse_half_open("60m").is_ok());
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_this_host() {
+        for (text, address) in
+            [("9435", "127.0.0.1:9435"), ("192.0.2.1:80", "192.0.2.1:80"), ("[::1]:9435", "[::1]:9435")]
+        {
+            assert_eq!(parse_listener(text).map(|address| address.to_string()), Ok(address.to_owned()));
+        }
+        for text in ["", "0", "65536", ":9435", "localhost:9435", "127.0.0.1", "127.0.0.1:0", "::1:9435x"] {
+            assert!(parse_listener(text).is_err(), "{text}");
+        }
     }
 
     #[test]

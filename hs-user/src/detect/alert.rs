@@ -74,6 +74,9 @@ pub enum Signature {
 }
 
 impl Signature {
+    /// All of them.
+    pub const ALL: [Signature; 3] = [Signature::SynFlood, Signature::SynScan, Signature::Reflection];
+
     /// The name, as it stands in `alert.signature`.
     pub const fn name(self) -> &'static str {
         match self {

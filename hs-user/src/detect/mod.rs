@@ -9,6 +9,7 @@
 
 mod alarm;
 mod alert;
+mod busiest;
 mod judge;
 mod kind;
 mod ledger;
@@ -29,6 +30,7 @@ use hs_common::config::NS_PER_SEC;
 use hs_common::victim::{VictimKey, scope};
 
 pub use alert::{Alert, Evidence, HostWord, Kind, Phase, Signature, Target};
+pub use busiest::Responder;
 pub use settings::{Exception, Sensitivity, Settings, Treatment};
 
 use crate::responders::Responders;

@@ -31,12 +31,29 @@ struct Attributes {
 /// `K` and `V` have the sizes of the map's keys and values, and every bit pattern is one of theirs.
 pub(super) unsafe fn for_each<K: Copy, V: Copy>(
     map: BorrowedFd<'_>,
+    each: impl FnMut(&K, &V),
+) -> io::Result<()> {
+    // SAFETY: by the caller.
+    unsafe { for_each_of_first(map, usize::MAX, each) }
+}
+
+/// The same, with so many entries at least, if there are so many, and not many more.
+///
+/// # Errors
+/// The kernel's.
+///
+/// # Safety
+/// That of [`for_each`].
+pub(super) unsafe fn for_each_of_first<K: Copy, V: Copy>(
+    map: BorrowedFd<'_>,
+    enough: usize,
     mut each: impl FnMut(&K, &V),
 ) -> io::Result<()> {
     let mut keys: Vec<K> = Vec::with_capacity(BATCH);
     let mut values: Vec<V> = Vec::with_capacity(BATCH);
     let mut position = 0_u32;
     let mut started = false;
+    let mut seen = 0;
     loop {
         let mut attributes = Attributes {
             in_batch: if started { &raw const position as u64 } else { 0 },
@@ -66,7 +83,8 @@ pub(super) unsafe fn for_each<K: Copy, V: Copy>(
             values.set_len(count);
         }
         keys.iter().zip(&values).for_each(|(key, value)| each(key, value));
-        if at_end {
+        seen += count;
+        if at_end || seen >= enough {
             return Ok(());
         }
         started = true;

@@ -91,6 +91,9 @@ impl Filter {
     /// Everything.
     pub const ALL: Filter = Filter(u16::MAX);
 
+    /// Nothing but the last totals, which are always written.
+    pub const NONE: Filter = Filter(0);
+
     /// Only these; none: everything.
     pub fn only(kinds: impl IntoIterator<Item = Kind>) -> Filter {
         let bits = kinds.into_iter().fold(0, |bits, kind| bits | kind.bit());

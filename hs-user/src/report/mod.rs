@@ -7,14 +7,17 @@ mod digits;
 mod filter;
 mod ids;
 mod json;
+mod lines;
 mod text;
-mod units;
+pub(crate) mod units;
 
+use std::env;
 use std::io::{self, Write};
 
 use hs_common::{Counters, Event};
 
 pub use filter::{Filter, Kind, UnknownKind};
+pub use lines::Lines;
 
 use crate::detect::Alert;
 use json::Json;
@@ -24,6 +27,11 @@ use text::Text;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Room for the line that fills the buffer.
 const LINE_BYTES: usize = 4 * 1024;
+
+/// Whether a terminal shall see colours: <https://no-color.org>, set and not empty.
+pub fn wants_colour() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

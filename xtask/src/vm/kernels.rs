@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::archive::{self, Deb};
 use super::unpack;
+use crate::archive::{self, Deb};
 use crate::bpf_toolchain::cache_dir;
 use crate::privilege::{self, Privilege};
 use crate::shell;

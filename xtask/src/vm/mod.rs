@@ -1,9 +1,8 @@
 //! `cargo xtask vm`: the kernel tests on other kernels, each in a virtual machine; root is not needed.
 //!
-//! [`kernels`] (fetched by [`archive`], opened by [`unpack`]) + [`suites`] + [`programs`] → [`image`] →
+//! [`kernels`] (fetched by [`crate::archive`], opened by [`unpack`]) + [`suites`] + [`programs`] → [`image`] →
 //! [`qemu`] → [`console`] → [`verdict`], [`budget`] → [`table`]. In the guest: `src/bin/guest-init`.
 
-mod archive;
 mod budget;
 mod console;
 mod image;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::archive::output;
+use crate::archive::output;
 use crate::shell;
 
 /// Their names, and the Debian packages that have them.

@@ -1,0 +1,86 @@
+//! What the user should know besides events: to standard error, or, while the dashboard has the terminal, kept
+//! for it and told on standard error afterwards.
+
+use std::collections::VecDeque;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Kept at the most; the oldest go.
+const MOST: usize = 200;
+
+static HELD: Mutex<Option<Held>> = Mutex::new(None);
+
+#[derive(Default)]
+struct Held {
+    lines: VecDeque<String>,
+    /// How many of them, the last ones, nobody has taken yet.
+    new: usize,
+}
+
+/// Tells the user something; `hs-mon: ` is set before it.
+pub fn say(text: impl Display) {
+    match &mut *held() {
+        // Standard error may be gone, as a terminal that was closed. Then nobody is left to tell.
+        None => drop(writeln!(io::stderr(), "hs-mon: {text}")),
+        Some(held) => {
+            held.lines.push_back(text.to_string());
+            held.new = (held.new + 1).min(MOST);
+            if held.lines.len() > MOST {
+                held.lines.pop_front();
+            }
+        }
+    }
+}
+
+/// Keeps what is told from standard error until it is dropped.
+#[derive(Debug)]
+pub struct Hold(());
+
+impl Hold {
+    /// From now on.
+    pub fn start() -> Hold {
+        held().get_or_insert_default();
+        Hold(())
+    }
+
+    /// What was told since this was last asked.
+    pub fn news(&self) -> Vec<String> {
+        let mut held = held();
+        let Some(held) = &mut *held else { return Vec::new() };
+        let old = held.lines.len() - held.new;
+        held.new = 0;
+        held.lines.iter().skip(old).cloned().collect()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let held = held().take().unwrap_or_default();
+        held.lines.into_iter().for_each(say);
+    }
+}
+
+/// A panic while somebody tells something leaves nothing broken.
+fn held() -> MutexGuard<'static, Option<Held>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_news_once_and_bounded() {
+        let hold = Hold::start();
+        say("one");
+        say("two");
+        assert_eq!(hold.news(), ["one", "two"]);
+        assert!(hold.news().is_empty());
+        (0..1000).for_each(say);
+        let news = hold.news();
+        assert_eq!((news.len(), news[0].as_str(), news[MOST - 1].as_str()), (MOST, "800", "999"));
+        // Or all of it would be told.
+        held().take();
+    }
+}

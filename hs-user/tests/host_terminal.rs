@@ -1,0 +1,192 @@
+//! The dashboard in a real terminal: what is to be seen there, and that it is given back however hs-mon ends.
+
+#[path = "kernel_support/guest.rs"]
+mod guest;
+#[path = "../../xtask/src/lab/mod.rs"]
+mod lab;
+#[path = "kernel_support/scene.rs"]
+mod scene;
+#[path = "kernel_support/tmux.rs"]
+mod tmux;
+#[path = "kernel_support/watch.rs"]
+mod watch;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::AtomicBool;
+
+use hs_mon::dashboard::{About, Dashboard, Screen};
+use hs_mon::report::Filter;
+use lab::flood::Flood;
+use lab::frame::Prefix;
+use lab::wire::Wire;
+use scene::{PORT, connect, lab, wait_until};
+use tmux::Pane;
+use watch::program;
+
+fn dashboard() -> String {
+    format!("{} --iface hsm-server --tui --half-open-after 1s", program().display())
+}
+
+#[test]
+fn a_flood_is_seen_and_q_gives_the_terminal_back() {
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    pane.run(&dashboard());
+    pane.wait_for("no attack");
+    assert!(pane.is_taken());
+    connect(&lab, 20);
+    pane.wait_for("completed   198.18.0.2:");
+
+    let victim = lab.server.plan.v4_at(PORT);
+    let sources = Prefix::new(IpAddr::V4(Ipv4Addr::new(198, 19, 0, 0)), 16);
+    let flood = Flood { sources, victim, count: 6_000, rate: 2_000, seed: 1 };
+    let wire = Wire::open(&lab.client).expect("a wire");
+    let sent = flood.send(&wire, &AtomicBool::new(false)).expect("the flood is sent");
+    pane.wait_for(&format!("▲ SYN FLOOD on {victim}"));
+    pane.wait_for("FLOOD ");
+
+    pane.wait_for(" – ns/packet");
+    pane.keys(&["c"]);
+    connect(&lab, 1);
+    let is_measured = |text: &str| {
+        let cost = text.split(" ns/packet").next().and_then(|before| before.split_whitespace().last());
+        cost.is_some_and(|cost| cost.parse().is_ok_and(|nanoseconds: u32| nanoseconds > 0))
+    };
+    pane.wait_until("what a packet costs", is_measured);
+
+    for (width, height) in [(120, 40), (60, 18)] {
+        pane.resize(width, height);
+        let keys_are_last = |text: &str| {
+            let lines: Vec<&str> = text.lines().collect();
+            lines.len() == usize::from(height) && lines.last().is_some_and(|line| line.contains("q quit"))
+        };
+        pane.wait_until(&format!("{width}×{height}"), keys_are_last);
+    }
+    pane.resize(40, 10);
+    pane.wait_for("too small: 40×10");
+    pane.resize(80, 24);
+    pane.wait_for("no attack");
+
+    pane.keys(&["/"]);
+    pane.wait_for("only lines with: ▏");
+    pane.keys(&["completed", "\n"]);
+    pane.wait_for("only with “completed”");
+    pane.resize(100, 60);
+    pane.keys(&["q"]);
+    pane.is_given_back(0);
+    let text = pane.text();
+    // Above them tmux may show what it kept of the dashboard when it changed its size.
+    let (_, text) = text.split_once("Totals until ").unwrap_or_else(|| panic!("no totals in\n{text}"));
+    let lost = text.lines().find(|line| line.starts_with("  lost, buffer full"));
+    assert!(lost.is_some_and(|line| line.ends_with(" 0")), "{text}");
+    for (name, number) in [("completed", 21), ("half-open", sent), ("alerts", 1)] {
+        let of_name = |line: &str| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some(name)).then(|| words.next().unwrap_or_default().replace(',', ""))
+        };
+        let told: Vec<String> = text.lines().filter_map(of_name).collect();
+        assert_eq!(told, [number.to_string()], "{name} in\n{text}");
+    }
+}
+
+#[test]
+fn sigterm_gives_the_terminal_back() {
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    pane.run(&dashboard());
+    pane.wait_for("no attack");
+    // SAFETY: no pointers; the process runs in our pane.
+    assert_eq!(unsafe { libc::kill(pane.pid(), libc::SIGTERM) }, 0);
+    pane.is_given_back(0);
+}
+
+/// As a connection that breaks: nobody is left to look on, and nothing may go on for nobody.
+#[test]
+fn a_terminal_that_goes_away_ends_it() {
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    pane.run(&dashboard());
+    pane.wait_for("no attack");
+    let pid = pane.pid();
+    drop(pane);
+    // It may wait for somebody to ask for its status, as a zombie without memory.
+    let has_ended = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        status.map_or(true, |status| !status.contains("VmRSS"))
+    };
+    wait_until("hs-mon has ended", has_ended);
+}
+
+/// What goes to standard error otherwise is in the list, and on standard error in the end.
+#[test]
+fn notices_are_shown_in_their_place() {
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    pane.resize(120, 30);
+    pane.run(&dashboard());
+    pane.wait_for("no attack");
+    // SAFETY: no pointers; the process runs in our pane.
+    assert_eq!(unsafe { libc::kill(pane.pid(), libc::SIGHUP) }, 0);
+    pane.wait_for("hs-mon: SIGHUP: there is no configuration file to read again");
+    assert!(pane.is_taken());
+    pane.wait_for("q quit");
+    pane.keys(&["q"]);
+    pane.is_given_back(0);
+    pane.wait_for("hs-mon: SIGHUP: there is no configuration file to read again");
+}
+
+/// In the pane it runs itself, and there it panics.
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_told() {
+    const PANICS: &str = "HS_MON_TEST_PANICS";
+    if std::env::var_os(PANICS).is_some() {
+        panic_on_the_screen();
+    }
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    pane.resize(120, 50);
+    let own = std::env::current_exe().expect("this program has a path");
+    let name = "a_panic_gives_the_terminal_back_and_is_told";
+    pane.run(&format!("env {PANICS}=1 {} --exact {name} --nocapture --test-threads=1", own.display()));
+    pane.is_given_back(101);
+    pane.wait_for("it happens on the screen");
+}
+
+fn panic_on_the_screen() -> ! {
+    Screen::check().expect("a terminal");
+    let about = About { interfaces: Vec::new(), colour: true, filter: Filter::ALL, began_ns: 0 };
+    let mut screen = Screen::enter().expect("a terminal");
+    screen.refresh(&mut Dashboard::new(about)).expect("it is drawn");
+    panic!("it happens on the screen");
+}
+
+#[test]
+fn without_colour_none_is_sent() {
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    let coloured = |text: &str| text.contains("38;5;") || text.contains("48;5;");
+    for (environment, expected) in [("", true), ("NO_COLOR=1 ", false)] {
+        pane.run(&format!("env {environment}{}", dashboard()));
+        pane.wait_for("no attack");
+        assert_eq!(coloured(&pane.coloured()), expected, "{environment:?}: {:?}", pane.coloured());
+        pane.keys(&["q"]);
+        pane.is_given_back(0);
+    }
+}
+
+#[test]
+fn what_is_no_terminal_is_refused() {
+    let (lab, _server) = lab();
+    let pane = Pane::open(&lab.server.ns);
+    pane.resize(160, 24);
+    for (environment, why) in [
+        ("TERM=dumb", "--tui needs a terminal that can place text, and TERM is `dumb`"),
+        ("-u TERM", "--tui needs to know the terminal, and TERM is not set"),
+    ] {
+        pane.run(&format!("env {environment} {}", dashboard()));
+        pane.is_given_back(1);
+        pane.wait_for(&format!("hs-mon: error: {why}"));
+    }
+    let why = "--tui needs a terminal as standard input and output; without one, leave --tui out";
+    scene::failed(&scene::run_in(&lab, "--iface hsm-server --tui"), &[why]);
+}

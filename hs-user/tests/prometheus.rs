@@ -1,0 +1,146 @@
+//! A real Prometheus: it scrapes live watches, its own tools judge what is exposed and the rules that are shipped,
+//! and its rules see a flood that no single host can see.
+
+#[path = "kernel_support/guest.rs"]
+mod guest;
+#[path = "kernel_support/http.rs"]
+mod http;
+#[path = "../../xtask/src/lab/mod.rs"]
+mod lab;
+#[path = "kernel_support/prometheus.rs"]
+mod prometheus;
+#[path = "kernel_support/scene.rs"]
+mod scene;
+#[path = "kernel_support/watch.rs"]
+mod watch;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::get;
+use lab::Lab;
+use lab::clients::connect_tally;
+use lab::flood::Flood;
+use lab::frame::Prefix;
+use lab::netns::Netns;
+use lab::server::Server;
+use lab::wire::Wire;
+use prometheus::{Prometheus, promtool};
+use scene::{PORT, connect, lab};
+use watch::Watch;
+
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9435);
+/// Hosts of the fleet, and SYNs a second on each: too few for any of them.
+const FLEET: usize = 4;
+const LITTLE: u32 = 2;
+
+#[test]
+fn promtool_finds_no_fault_with_the_rules() {
+    promtool(&["check", "rules", "hs-mon.rules.yml"], "");
+    promtool(&["test", "rules", "hs-mon.rules.test.yml"], "");
+}
+
+#[test]
+fn it_scrapes_a_live_watch() {
+    let (lab, _server) = lab();
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --metrics 9435");
+    connect(&lab, 30);
+    let refused = connect_tally(&lab.client.ns, 10, lab.server.plan.v4_at(81)).expect("clients run");
+    assert_eq!(refused.refused, 10, "{refused:?}");
+    watch.wait_for_total("refused", 10);
+
+    let text = get(&lab.server.ns, METRICS, "/metrics").expect("hs-mon answers");
+    promtool(&["check", "metrics"], &text);
+
+    let prometheus = Prometheus::start(&lab.server.ns, &[METRICS]);
+    prometheus.wait_for("up", |value| value > 0.5);
+    prometheus.wait_for("hsmon_handshakes_total{outcome=\"completed\"}", |value| value > 29.5);
+    for (query, expected) in [
+        ("hsmon_handshakes_total{outcome=\"completed\"}", 30.0),
+        ("hsmon_handshakes_total{outcome=\"refused\"}", 10.0),
+        ("hsmon_handshakes_begun_total", 40.0),
+        ("hsmon_handshake_rtt_seconds_count{part=\"synack\"}", 30.0),
+        ("hsmon_events_lost_total", 0.0),
+        ("hsmon_alerts_active{signature=\"syn_flood\"}", 0.0),
+    ] {
+        let value = prometheus.value(query);
+        assert!(
+            value.is_some_and(|value| (value - expected).abs() < 0.5),
+            "{query}: {value:?}, not {expected}"
+        );
+    }
+    let median = "histogram_quantile(0.5, hsmon_handshake_rtt_seconds_bucket{part=\"synack\"})";
+    assert!(prometheus.value(median).is_some_and(|seconds| seconds > 0.0 && seconds < 1.0));
+    watch.stop();
+    prometheus.wait_for("ALERTS{alertname=\"HsMonDown\",alertstate=\"pending\"}", |value| value > 0.5);
+}
+
+/// A member of the fleet: a host under observation, and its own way to Prometheus.
+struct Member {
+    lab: Lab,
+    watch: Watch,
+    _server: Server,
+    metrics: SocketAddr,
+}
+
+impl Member {
+    fn join(collector: &Netns, number: u8) -> Member {
+        let (lab, server) = lab();
+        let (own, others) =
+            (Ipv4Addr::new(198, 18, 100 + number, 1), Ipv4Addr::new(198, 18, 100 + number, 2));
+        let ns = &lab.server.ns;
+        let cable =
+            format!("link add hsm-own type veth peer name hsm-far{number} netns {}", collector.name());
+        ns.ip(&cable).expect("a cable");
+        for line in [format!("address add {own}/30 dev hsm-own"), "link set hsm-own up".to_owned()] {
+            ns.ip(&line).expect("this end is set up");
+        }
+        for line in
+            [format!("address add {others}/30 dev hsm-far{number}"), format!("link set hsm-far{number} up")]
+        {
+            collector.ip(&line).expect("the other end is set up");
+        }
+        let metrics = SocketAddr::new(own.into(), 9435);
+        let args = format!("--iface hsm-server --half-open-after 1s --metrics {metrics}");
+        let watch = Watch::start(ns, &args);
+        Member { lab, watch, metrics, _server: server }
+    }
+
+    fn flood(&self, seed: u64) -> Flood {
+        let sources = Prefix::new(IpAddr::V4(Ipv4Addr::new(198, 19, 0, 0)), 16);
+        Flood { sources, victim: self.lab.server.plan.v4_at(PORT), count: 120, rate: LITTLE, seed }
+    }
+}
+
+#[test]
+fn a_flood_that_no_single_host_sees_is_seen_by_the_fleet() {
+    let collector = Netns::create(format!("{}{}-p", lab::netns::NAME_START, std::process::id()));
+    let collector = collector.expect("a network namespace (root is needed)");
+    collector.ip("link set lo up").expect("loopback");
+    let members: Vec<Member> = (0..FLEET as u8).map(|number| Member::join(&collector, number)).collect();
+    let targets: Vec<SocketAddr> = members.iter().map(|member| member.metrics).collect();
+    let prometheus = Prometheus::start(&collector, &targets);
+    prometheus.wait_for("sum(up)", |up| up > FLEET as f64 - 0.5);
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let floods: Vec<_> = (0..)
+        .zip(&members)
+        .map(|(seed, member)| {
+            let (flood, stop) = (member.flood(seed), Arc::clone(&stop));
+            let wire = Wire::open(&member.lab.client).expect("a wire");
+            std::thread::spawn(move || flood.send(&wire, &stop).expect("the flood is sent"))
+        })
+        .collect();
+    prometheus.wait_for("ALERTS{alertname=\"HsMonFleetFlood\",alertstate=\"firing\"}", |value| value > 0.5);
+    assert!(prometheus.value("sum(hsmon_alerts_total)").is_some_and(|alerts| alerts < 0.5));
+    stop.store(true, Ordering::Relaxed);
+    let sent: u64 = floods.into_iter().map(|flood| flood.join().expect("it was sent")).sum();
+    let mut begun = 0;
+    for member in members {
+        let said = member.watch.stop();
+        assert_eq!(said.totals.get("alerts"), 0, "{:?}", said.totals);
+        begun += said.totals.get("begun");
+    }
+    assert_eq!(begun, sent);
+}
