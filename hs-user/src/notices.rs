@@ -6,6 +6,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::report::units::escaped;
+
 /// Kept at the most; the oldest go.
 const MOST: usize = 200;
 
@@ -22,7 +24,7 @@ struct Held {
 pub fn say(text: impl Display) {
     match &mut *held() {
         // Standard error may be gone, as a terminal that was closed. Then nobody is left to tell.
-        None => drop(writeln!(io::stderr(), "hs-mon: {text}")),
+        None => drop(writeln!(io::stderr(), "{}", line(&text.to_string()))),
         Some(held) => {
             held.lines.push_back(text.to_string());
             held.new = (held.new + 1).min(MOST);
@@ -31,6 +33,11 @@ pub fn say(text: impl Display) {
             }
         }
     }
+}
+
+/// The names of interfaces and files are others' choice: nothing in them may speak to the terminal.
+fn line(text: &str) -> String {
+    format!("hs-mon: {}", escaped(text))
 }
 
 /// Keeps what is told from standard error until it is dropped.
@@ -69,6 +76,11 @@ fn held() -> MutexGuard<'static, Option<Held>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_speaks_to_the_terminal() {
+        assert_eq!(line("watching a\x1b[2J: tc"), "hs-mon: watching a\\u{1b}[2J: tc");
+    }
 
     #[test]
     fn what_is_held_is_news_once_and_bounded() {
