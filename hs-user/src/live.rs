@@ -19,11 +19,12 @@ use crate::cli::{self, LiveSettings, Verbosity};
 use crate::clock;
 use crate::dashboard::{About, Dashboard, Screen, Wish};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
-use crate::kernel::{Attachment, Interface, Kernel, Options};
+use crate::kernel::{Attachment, Interface, Kernel, Options, map_memory, mib};
 use crate::kernel_log;
 use crate::metrics::{Endpoint, Metrics};
 use crate::notices::say;
 use crate::report::{Origin, Reporter, wants_colour};
+use crate::service;
 use interfaces::Interfaces;
 use time::{Stop, tick, ticks};
 
@@ -81,6 +82,9 @@ impl<W: Write> Watch<W> {
         config.thin_events = 1;
         let debug = settings.common.verbosity >= Verbosity::Debug;
         let log_level = if debug { log::Level::Debug as u8 } else { 0 };
+        if settings.common.verbosity >= Verbosity::Verbose {
+            say(format_args!("the maps take {} of kernel memory", mib(map_memory(&config)?)));
+        }
         let mut kernel = Kernel::load(&Options { config, replaying: false, log_level })?;
         // Before the programs load: they refer to its map.
         let log = if debug { Some(kernel_log::start(&mut kernel)?) } else { None };
@@ -133,6 +137,8 @@ impl<W: Write> Watch<W> {
         let mut observe = ticks(Duration::from_nanos(OBSERVE_EVERY_NS));
         let mut stats = settings.stats_interval.map(ticks);
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut alive = service::alive_every().map(ticks);
+        service::ready(&format!("watching {}", settings.interfaces.join(", ")));
         loop {
             tokio::select! {
                 () = stop.wait() => break,
@@ -158,6 +164,7 @@ impl<W: Write> Watch<W> {
                 }
                 _ = hangup.recv() => self.reload(settings),
                 () = tick(&mut stats) => self.tell_totals(false)?,
+                () = tick(&mut alive) => service::alive(),
             }
             self.desk.flush()?;
         }
@@ -286,6 +293,7 @@ impl<W: Write> Watch<W> {
     /// Detaches first, so that the last totals are of one instant; and before that begins no handshake
     /// any more, for the hooks go one after the other.
     fn finish(mut self) -> Result<()> {
+        service::stopping();
         self.kernel.set_watch_began(u64::MAX)?;
         self.kernel.detach();
         self.drain()?;

@@ -7,7 +7,7 @@ use std::{env, fs};
 use anyhow::Result;
 use hs_mon::cli::{self, Command, Settings};
 use hs_mon::report::{Reporter, wants_colour};
-use hs_mon::{live, replay};
+use hs_mon::{doctor, live, replay};
 
 fn main() -> ExitCode {
     let command = match cli::parse(env::args_os(), |path| fs::read_to_string(path)) {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     match run(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hs-mon: error: {error:#}");
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     let mut out = io::stdout();
     match command {
         Command::Live(settings) => {
@@ -37,10 +37,16 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Explain(anomaly) => cli::explain(anomaly, &mut out)?,
         Command::CheckConfig(path, detection) => cli::describe_config(&path, &detection, &mut out)?,
+        Command::Doctor(settings) => {
+            let colour = out.is_terminal() && wants_colour();
+            if !doctor::run(&settings, colour, &mut out)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Completions(shell) => cli::completions(shell, &mut out)?,
         Command::Man => cli::man(&mut out)?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn reporter(settings: &Settings) -> Reporter<impl Write + use<>> {

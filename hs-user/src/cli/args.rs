@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, ValueEnum};
 use clap_complete::Shell;
 use hs_common::Anomaly;
@@ -30,11 +31,18 @@ Examples:
       a dashboard on the terminal, and metrics for Prometheus
   hs-mon replay trace.pcapng --format json | jq .
       the same engine on a capture
+  hs-mon doctor --iface eth0
+      what would keep hs-mon from running here, and how it would watch
   hs-mon explain synack_wrong_ack
       what an anomaly means, and which rule it breaks
 
 Events go to standard output, everything else to standard error.
 Exit status: 0 done, 1 failed, 2 usage.";
+
+const DOCTOR: &str = "\
+Each line is ok, unknown (the kernel does not tell, or not to this user), warning or FAIL, with
+what to do about it below. It changes nothing, and needs no privilege.
+Exit status: 0 hs-mon would run, 1 it would not.";
 
 const SHARED: &str = "Events";
 const ATTACH: &str = "Watching interfaces";
@@ -71,6 +79,9 @@ pub enum Subcommand {
     },
     /// Check the configuration file that --config names, and say what it sets
     CheckConfig(CheckConfigCommand),
+    /// Examine this machine and its interfaces: would hs-mon run, how, and what stands in its way
+    #[command(after_help = DOCTOR)]
+    Doctor(DoctorArgs),
     /// Write completions for a shell to standard output
     Completions {
         /// The shell
@@ -86,6 +97,7 @@ impl Subcommand {
             Subcommand::Replay(_) => "replay",
             Subcommand::Explain { .. } => "explain",
             Subcommand::CheckConfig(_) => "check-config",
+            Subcommand::Doctor(_) => "doctor",
             Subcommand::Completions { .. } => "completions",
             Subcommand::Man => "man",
         }
@@ -105,6 +117,22 @@ pub struct CheckConfigCommand {
     /// The file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// What `hs-mon doctor` is asked.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Examine this interface; may be repeated [default: all that are up]
+    #[arg(short, long, value_name = "NAME", value_parser = parse_interface)]
+    pub iface: Vec<String>,
+    /// Work out the memory that the maps take for so many flows [default: 131072]
+    #[arg(long, value_name = "N", value_parser = flows())]
+    pub max_flows: Option<u32>,
+}
+
+/// How many flows there can be.
+fn flows() -> RangedI64ValueParser<u32> {
+    RangedI64ValueParser::new().range(1024..=16_777_216)
 }
 
 /// Options of both ways of running.
@@ -168,7 +196,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "MODE", hide_possible_values = true)]
     pub mode: Option<Mode>,
     /// Flows remembered at the most, 1024 to 16777216 [default: 131072]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1024..=16_777_216))]
+    #[arg(long, value_name = "N", value_parser = flows())]
     pub max_flows: Option<u32>,
     /// End after this, such as 30s, 5m or 1h [default: on SIGINT or SIGTERM]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]

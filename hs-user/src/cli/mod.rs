@@ -24,6 +24,7 @@ pub use explain::{anomalies_markdown, explain};
 pub use settings::{LiveSettings, ReplaySettings, Settings, Tui, Verbosity};
 
 use crate::detect::Settings as Detection;
+use crate::doctor::DoctorSettings;
 use args::{Cli, NAME, Subcommand};
 use file::FileOptions;
 
@@ -38,6 +39,8 @@ pub enum Command {
     Explain(Option<Anomaly>),
     /// A configuration file was found to be right: [`describe_config`].
     CheckConfig(PathBuf, Box<Detection>),
+    /// Examine the machine: [`doctor::run`](crate::doctor::run).
+    Doctor(DoctorSettings),
     /// Write completions for a shell: [`completions`].
     Completions(Shell),
     /// Write the manual page: [`man`].
@@ -89,6 +92,7 @@ fn resolve(cli: Cli, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<C
             settings::replay_of(file)?;
             Ok(Command::CheckConfig(path, detection))
         }
+        Some(Subcommand::Doctor(doctor)) => Ok(Command::Doctor(settings::doctor(doctor))),
         Some(Subcommand::Completions { shell }) => Ok(Command::Completions(shell)),
         Some(Subcommand::Man) => Ok(Command::Man),
     }

@@ -8,9 +8,10 @@ use clap::error::ErrorKind;
 use hs_common::Config;
 use hs_common::config::MAX_PORTS;
 
-use super::args::{Engine, LiveArgs, Mode, ReplayArgs, SharedArgs};
+use super::args::{DoctorArgs, Engine, LiveArgs, Mode, ReplayArgs, SharedArgs};
 use super::file::FileOptions;
 use crate::detect::Settings as Detection;
+use crate::doctor::DoctorSettings;
 use crate::report::{Filter, Format};
 
 const DEFAULT_METRICS_VICTIMS: usize = 10;
@@ -128,6 +129,14 @@ pub fn replay(
         files: replay.files,
         engine: replay.options.engine.or(file.replay.engine).unwrap_or_default(),
     })
+}
+
+/// Resolves what `hs-mon doctor` is asked.
+pub fn doctor(doctor: DoctorArgs) -> DoctorSettings {
+    DoctorSettings {
+        interfaces: without_repetitions(doctor.iface),
+        max_flows: doctor.max_flows.unwrap_or(Config::DEFAULT.max_flows),
+    }
 }
 
 /// Resolves what a file holds alone, for its errors.

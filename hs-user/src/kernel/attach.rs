@@ -132,13 +132,11 @@ impl Kernel {
         if interface.link_layer == LinkLayer::None {
             bail!("XDP needs an Ethernet header, which {} has not; use --mode tc", interface.name);
         }
-        let holder = interface.xdp_program()?;
-        if let Some(id) = holder {
+        if let Some(holder) = xdp_holder(interface)? {
+            let name = &interface.name;
             bail!(
-                "{} is held by the XDP program {}; detach it (`ip link set dev {} xdp off`), or use --mode tc",
-                interface.name,
-                describe_program(id),
-                interface.name
+                "{name} is held by the XDP program {holder}; detach it (`ip link set dev {name} xdp off`), or use \
+                 --mode tc"
             );
         }
         let program = self.xdp(XDP)?;
@@ -169,6 +167,12 @@ impl Kernel {
     pub fn detach(&mut self) {
         self.links.clear();
     }
+}
+
+/// The ways to watch ingress in the order in which [`Kernel::attach`] tries them, each with the reason why it is the
+/// best one, if it is.
+pub fn ways(interface: &Interface, mode: Mode) -> impl Iterator<Item = (Ingress, Option<&'static str>)> {
+    candidates(interface, mode).iter().map(|ingress| (*ingress, why(*ingress, interface)))
 }
 
 /// The ways to watch ingress, the best one first. A driver that runs XDP on what its device has received
@@ -212,7 +216,7 @@ fn egress_program(interface: &Interface) -> &'static str {
 }
 
 /// Whether tc programs are attached by links that go with the process (Linux 6.6).
-fn has_tcx() -> bool {
+pub fn has_tcx() -> bool {
     KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0))
 }
 
@@ -231,6 +235,14 @@ fn explain(error: ProgramError) -> anyhow::Error {
         Some(libc::EPERM) => anyhow!("not permitted; run hs-mon as root"),
         _ => error.into(),
     }
+}
+
+/// The XDP program that the interface carries, by name and number.
+///
+/// # Errors
+/// The kernel does not answer.
+pub fn xdp_holder(interface: &Interface) -> Result<Option<String>> {
+    Ok(interface.xdp_program()?.map(describe_program))
 }
 
 /// Name and number of a loaded program.

@@ -1,12 +1,13 @@
 //! What the kernel says of an interface.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::netlink;
+use super::{genetlink, netlink};
 
 /// What a packet of the interface begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,11 @@ impl Interface {
     /// There is none of this name (the error lists those there are), or its link type is not known.
     pub fn named(name: &str) -> Result<Interface> {
         let Some(index) = index_of(name) else {
-            bail!("no such interface: {}; there are: {}", name.escape_default(), names().join(", "));
+            bail!(
+                "no such interface: {}; there are: {}",
+                name.escape_default(),
+                interface_names().join(", ")
+            );
         };
         let is_veth =
             netlink::is_veth(index).with_context(|| format!("can't ask the kernel about {name}"))?;
@@ -64,6 +69,26 @@ impl Interface {
     /// The kernel does not answer.
     pub fn xdp_program(&self) -> Result<Option<u32>> {
         netlink::xdp_program(self.index).with_context(|| format!("can't ask the kernel about {}", self.name))
+    }
+
+    /// What kind of virtual interface it is, such as `bridge`; none if a driver's device is behind it.
+    pub fn kind(&self) -> Option<String> {
+        netlink::kind(self.index).ok().flatten().map(|kind| kind.to_string())
+    }
+
+    /// Whether the driver runs XDP itself. `None` if the kernel does not tell: before Linux 6.3.
+    pub fn has_native_xdp(&self) -> Option<bool> {
+        genetlink::has_native_xdp(self.index)
+    }
+
+    /// The offloads that are on, under ethtool's names. `None` if the kernel does not tell.
+    pub fn active_features(&self) -> Option<BTreeSet<String>> {
+        genetlink::active_features(self.index).ok()
+    }
+
+    /// Whether both directions of a connection come to the same receive queue. `None` if the kernel does not tell.
+    pub fn has_symmetric_rss(&self) -> Option<bool> {
+        genetlink::has_symmetric_rss(self.index)
     }
 }
 
@@ -85,7 +110,8 @@ fn link_layer(name: &str) -> Result<LinkLayer> {
     }
 }
 
-fn names() -> Vec<String> {
+/// The names of all interfaces here, in order.
+pub fn interface_names() -> Vec<String> {
     let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();

@@ -3,7 +3,9 @@
 mod attach;
 mod batch;
 mod clsact;
+mod genetlink;
 mod interface;
+mod memory;
 mod netlink;
 mod object;
 mod pod;
@@ -13,8 +15,9 @@ mod sock_diag;
 mod totals;
 mod victims;
 
-pub use attach::{Attachment, Ingress};
-pub use interface::{Interface, LinkLayer};
+pub use attach::{Attachment, Ingress, has_tcx, ways, xdp_holder};
+pub use interface::{Interface, LinkLayer, interface_names};
+pub use memory::{map_memory, mib};
 pub use object::{Kernel, Options};
 pub use readings::{ProgramCost, Readings, Slots};
 pub use sock_diag::accept_queue;

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -23,31 +25,54 @@ pub(super) fn xdp_program(index: u32) -> io::Result<Option<u32>> {
 
 /// Whether the interface is one end of a veth pair.
 pub(super) fn is_veth(index: u32) -> io::Result<bool> {
-    let is_veth = |info: &LinkInfo| matches!(info, LinkInfo::Kind(InfoKind::Veth));
-    Ok(ask(index)?.attributes.iter().any(|attribute| match attribute {
-        LinkAttribute::LinkInfo(infos) => infos.iter().any(is_veth),
-        _ => false,
+    Ok(kind(index)? == Some(InfoKind::Veth))
+}
+
+/// What kind of virtual interface it is, such as a bridge; none if it is a device's own.
+pub(super) fn kind(index: u32) -> io::Result<Option<InfoKind>> {
+    let infos = ask(index)?.attributes.into_iter().filter_map(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => Some(infos),
+        _ => None,
+    });
+    Ok(infos.flatten().find_map(|info| match info {
+        LinkInfo::Kind(kind) => Some(kind),
+        _ => None,
     }))
 }
 
 fn ask(index: u32) -> io::Result<LinkMessage> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
     let mut link = LinkMessage::default();
     link.header.index = index;
+    match exchange(NETLINK_ROUTE, RouteNetlinkMessage::GetLink(link))? {
+        RouteNetlinkMessage::NewLink(link) => Ok(link),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks one question that has one answer.
+pub(super) fn exchange<M>(protocol: isize, question: M) -> io::Result<M>
+where
+    M: NetlinkSerializable + NetlinkDeserializable + std::fmt::Debug,
+{
+    let mut socket = Socket::new(protocol)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST;
-    let mut request = NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetLink(link)));
+    let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(question));
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);
     socket.send(&bytes, 0)?;
     let (answer, _) = socket.recv_from_full()?;
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer).map_err(io::Error::other)?;
+    let answer = NetlinkMessage::<M>::deserialize(&answer).map_err(io::Error::other)?;
     match answer.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(link),
+        NetlinkPayload::InnerMessage(answer) => Ok(answer),
         NetlinkPayload::Error(error) => Err(error.to_io()),
-        _ => Err(io::Error::other("unexpected answer from rtnetlink")),
+        _ => Err(unexpected()),
     }
+}
+
+fn unexpected() -> io::Error {
+    io::Error::other("unexpected answer by netlink")
 }

@@ -17,7 +17,7 @@ use super::pod::Plain;
 use super::victims;
 
 /// The kernel side, compiled by build.rs.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
 
 /// The program that ends handshakes by time.
 pub(super) const SWEEP: &str = "hs_sweep";
@@ -66,19 +66,17 @@ impl Kernel {
         let hash_key = Plain(hash_key);
         let cpus = nr_cpus().map_err(|(file, error)| anyhow!("can't read {file}: {error}"))? as u32;
         let victim_sets = victims::sets_for(cpus);
-        let ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        for (name, entries) in map_sizes(&settings, cpus) {
+            loader.map_max_entries(name, entries);
+        }
+        let ebpf = loader
             .override_global("CONFIG", &config, true)
             .override_global("REPLAYING", &replaying, true)
             .override_global("SEED", &seed, true)
             .override_global("HASH_KEY", &hash_key, true)
             .override_global("VICTIM_SETS", &victim_sets, true)
             .override_global("AYA_LOG_LEVEL", &options.log_level, false)
-            .map_max_entries("FLOWS", settings.max_flows + SPARE_FLOWS)
-            .map_max_entries("LINES", settings.max_flows / WAYS as u32)
-            .map_max_entries("EVICTIONS", settings.max_flows / WAYS as u32)
-            .map_max_entries("FIRST_SYNS", settings.max_flows)
-            .map_max_entries("FIRST_SYN_RESTS", settings.max_flows)
-            .map_max_entries("VICTIMS", victims::all_sets(cpus))
             // Of a refused program, why it was refused and what that cost; not every step until there.
             .verifier_log_level(VerifierLogLevel::STATS)
             .load(OBJECT)
@@ -219,6 +217,18 @@ impl Kernel {
         let map = self.ebpf.map_mut("REPLAY").ok_or_else(|| anyhow!("the BPF object has no map REPLAY"))?;
         Ok(Array::try_from(map)?)
     }
+}
+
+/// Entries of the maps whose size is not the object's to tell. `settings` are rounded.
+pub(super) fn map_sizes(settings: &Config, cpus: u32) -> [(&'static str, u32); 6] {
+    [
+        ("FLOWS", settings.max_flows + SPARE_FLOWS),
+        ("LINES", settings.max_flows / WAYS as u32),
+        ("EVICTIONS", settings.max_flows / WAYS as u32),
+        ("FIRST_SYNS", settings.max_flows),
+        ("FIRST_SYN_RESTS", settings.max_flows),
+        ("VICTIMS", victims::all_sets(cpus)),
+    ]
 }
 
 /// What stands in the way of loading, and what to do about it.
