@@ -11,6 +11,7 @@ mod cargo;
 mod demo;
 mod deny;
 mod detect_eval;
+mod dist;
 mod fuzz;
 mod install;
 mod kernel_tests;
@@ -69,6 +70,8 @@ enum Task {
         #[arg(long, default_value = "/usr/local")]
         prefix: PathBuf,
     },
+    /// Make what is given to others, in dist/: static program, Debian package, SBOM, checksums.
+    Dist,
     /// Run every check: format, clippy, tests, kernel tests as root, documentation, dependencies.
     Test {
         /// Leave out the tests that need root.
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Task::Build { debug, .. } => build::command(profile(debug)).map(|()| ExitCode::SUCCESS),
         Task::Run { args } => run::command(&args).map(|()| ExitCode::SUCCESS),
         Task::Install { prefix } => install::command(&prefix).map(|()| ExitCode::SUCCESS),
+        Task::Dist => dist::command().map(|()| ExitCode::SUCCESS),
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
         Task::Vm(options) => vm::command(&options),
         Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
