@@ -18,6 +18,7 @@ mod kernel_tests;
 mod lab;
 mod leftovers;
 mod libtest;
+mod package;
 mod packages;
 mod picture;
 mod privilege;

@@ -9,7 +9,8 @@ use crate::libtest::{self, Counts};
 use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
 use crate::{
-    bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, prometheus, setup, shell, vm,
+    bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, package, prometheus, setup,
+    shell, vm,
 };
 
 /// The feature of hs-user without which the tests that need root are not built.
@@ -22,6 +23,10 @@ const GUEST_TESTS: &str = "guest_";
 const HOST_TESTS: &str = "host_";
 /// Tests that need a Prometheus: a stage of their own.
 pub const PROMETHEUS_TEST: &str = "prometheus";
+/// The tests that try the Debian package, which they need installed; a stage of their own.
+pub const PACKAGE_TEST: &str = "package";
+/// Those that other stages run.
+const OF_OTHER_STAGES: [&str; 2] = [PROMETHEUS_TEST, PACKAGE_TEST];
 
 /// What the stages have in common.
 pub struct Context {
@@ -41,6 +46,7 @@ const STAGES: &[Stage<Context>] = &[
     Stage { name: "doc tests", in_ci: InCi::Must, needs: nothing, run: doc_tests },
     Stage { name: "kernel tests", in_ci: InCi::Must, needs: kernel_tests::needs, run: kernel_tests::run },
     Stage { name: "Prometheus", in_ci: InCi::Must, needs: prometheus::needs, run: prometheus::run },
+    Stage { name: "package", in_ci: InCi::Must, needs: package::needs, run: package::run },
     Stage { name: "costs", in_ci: InCi::Must, needs: kernel_tests::needs, run: bench::guard::run },
     Stage { name: "other kernels", in_ci: InCi::Must, needs: vm::needs, run: vm::run },
     Stage { name: "reference captures", in_ci: InCi::May, needs: captures::needs, run: captures::run },
@@ -71,7 +77,7 @@ impl Context {
     /// The integration tests that run here; those that need root, or those that don't.
     pub fn test_targets(&self, kernel: bool) -> Vec<&str> {
         let here = |target: &&cargo::Target| {
-            needs_root(target) == kernel && !needs_guest(target) && target.name != PROMETHEUS_TEST
+            needs_root(target) == kernel && !needs_guest(target) && !of_other_stage(target)
         };
         self.names_of_tests(here)
     }
@@ -80,7 +86,7 @@ impl Context {
     /// machine too.
     pub fn guest_targets(&self) -> Vec<&str> {
         let host_only =
-            |target: &cargo::Target| target.name.starts_with(HOST_TESTS) || target.name == PROMETHEUS_TEST;
+            |target: &cargo::Target| target.name.starts_with(HOST_TESTS) || of_other_stage(target);
         self.names_of_tests(|target| needs_root(target) && !host_only(target))
     }
 
@@ -103,6 +109,10 @@ fn needs_root(target: &cargo::Target) -> bool {
 
 fn needs_guest(target: &cargo::Target) -> bool {
     target.name.starts_with(GUEST_TESTS)
+}
+
+fn of_other_stage(target: &cargo::Target) -> bool {
+    OF_OTHER_STAGES.contains(&target.name.as_str())
 }
 
 fn nothing(_: &Context) -> Result<(), NotRun> {
