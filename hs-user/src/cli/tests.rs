@@ -251,3 +251,15 @@ fn packagers_get_completions_and_a_manual_page() {
     man(&mut page).unwrap();
     assert!(String::from_utf8(page).unwrap().contains("hs\\-mon"));
 }
+
+#[test]
+fn the_doctor_looks_at_each_interface_once_and_takes_no_other_options() {
+    let Ok(Command::Doctor(settings)) = parsed("doctor --iface a --iface b --iface a --max-flows 4096")
+    else {
+        panic!("a doctor was asked for");
+    };
+    assert_eq!((settings.interfaces, settings.max_flows), (vec!["a".to_owned(), "b".to_owned()], 4096));
+    for args in ["doctor --max-flows 1", "doctor --iface a/b", "--mode tc doctor", "doctor --format json"] {
+        assert!(parsed(args).is_err(), "{args}");
+    }
+}
