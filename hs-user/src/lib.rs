@@ -11,6 +11,7 @@ pub mod desk;
 pub mod detect;
 pub mod doctor;
 pub mod host;
+mod journal;
 pub mod kernel;
 mod kernel_log;
 pub mod live;

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::journal;
 use crate::report::units::escaped;
 
 /// Kept at the most; the oldest go.
@@ -24,7 +25,11 @@ struct Held {
 pub fn say(text: impl Display) {
     match &mut *held() {
         // Standard error may be gone, as a terminal that was closed. Then nobody is left to tell.
-        None => drop(writeln!(io::stderr(), "{}", line(&text.to_string()))),
+        None => {
+            let text = text.to_string();
+            let level = if journal::is_stderr() { journal::level(&text) } else { "" };
+            drop(writeln!(io::stderr(), "{level}{}", line(&text)));
+        }
         Some(held) => {
             held.lines.push_back(text.to_string());
             held.new = (held.new + 1).min(MOST);

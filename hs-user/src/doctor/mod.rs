@@ -1,6 +1,6 @@
 //! `hs-mon doctor`: would hs-mon run here, how, and what stands in its way?
 //!
-//! [`look`] gathers facts, [`judge`] turns facts into lines, `line` writes them. Only the first touches the system, and
+//! `look` gathers facts, `judge` turns facts into lines, `line` writes them. Only the first touches the system, and
 //! it changes nothing.
 
 mod facts;
