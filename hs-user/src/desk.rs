@@ -1,5 +1,6 @@
 //! Where events, alerts and totals come together on their way out, live or from a capture.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use hs_common::event::KIND_HANDSHAKE;
@@ -23,6 +24,7 @@ pub struct Desk<W: Write> {
     detector: Detector,
     alerts: Vec<Alert>,
     floods: u64,
+    starts: Starts,
     /// The host that this runs on, when live.
     host: Option<Host>,
     /// What scrapes are told, if there can be any.
@@ -41,6 +43,7 @@ impl<W: Write> Desk<W> {
             detector: Detector::new(detection),
             alerts: Vec::new(),
             floods: 0,
+            starts: Starts::default(),
             host: None,
             metrics: None,
             dashboard: None,
@@ -122,7 +125,8 @@ impl<W: Write> Desk<W> {
                 dashboard.alert(&alert, alert.now_ns.wrapping_add(self.unix_offset_ns));
             }
             let unix = |ns: u64| ns.wrapping_add(self.unix_offset_ns);
-            self.reporter.alert(&alert, unix(alert.now_ns), unix(alert.started_at_ns), origin)?;
+            let started = self.starts.of(alert.id, alert.phase, unix(alert.started_at_ns));
+            self.reporter.alert(&alert, unix(alert.now_ns), started, origin)?;
         }
         Ok(())
     }
@@ -188,5 +192,34 @@ impl<W: Write> Desk<W> {
 
     fn unix(&self, ns: u64) -> u64 {
         ns.wrapping_add(self.unix_offset_ns)
+    }
+}
+
+/// When each open alert started, in nanoseconds since 1970, as it was told first: whoever reads the alerts
+/// knows one by its start, and the wall clock may be set, or drift by a microsecond, meanwhile.
+#[derive(Default)]
+struct Starts(HashMap<u64, u64>);
+
+impl Starts {
+    fn of(&mut self, id: u64, phase: Phase, started: u64) -> u64 {
+        match phase {
+            Phase::Start | Phase::Update => *self.0.entry(id).or_insert(started),
+            Phase::End => self.0.remove(&id).unwrap_or(started),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_keeps_its_start_when_the_wall_clock_is_set() {
+        let mut starts = Starts::default();
+        let told =
+            [(1, Phase::Start, 100), (2, Phase::Start, 150), (1, Phase::Update, 99), (1, Phase::End, 7)]
+                .map(|(id, phase, started)| starts.of(id, phase, started));
+        assert_eq!(told, [100, 150, 100, 100]);
+        assert_eq!(starts.0.len(), 1, "what has ended is forgotten");
     }
 }

@@ -23,6 +23,7 @@ pub const LEFT_OUT: &[&str] = &[
     "a_closed_pipe_ends_it_quietly",
     "a_mode_that_the_driver_lacks_is_an_error",
     "a_one_sided_view_is_told_once",
+    "a_reload_amid_a_flood_loses_nothing",
     "a_flood_that_overflows_the_table_is_counted_exactly",
     "a_watch_that_begins_amid_traffic_tells_nothing_that_is_not_so",
     "an_interface_that_goes_away_takes_no_other_with_it",
