@@ -1,6 +1,8 @@
 //! Watches interfaces until it is told to stop.
 
+mod descriptors;
 mod interfaces;
+mod roster;
 mod time;
 
 use std::io::Write;
@@ -19,12 +21,12 @@ use crate::cli::{self, LiveSettings, Verbosity};
 use crate::clock;
 use crate::dashboard::{About, Dashboard, Screen, Wish};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
-use crate::kernel::{Attachment, Interface, Kernel, Options};
+use crate::kernel::{Kernel, Options};
 use crate::kernel_log;
 use crate::metrics::{Endpoint, Metrics};
 use crate::notices::say;
 use crate::report::{Origin, Reporter, wants_colour};
-use interfaces::Interfaces;
+use interfaces::{Found, Interfaces};
 use time::{Stop, tick, ticks};
 
 /// How often handshakes are looked at for their timeout. A half-open one is told at most this late.
@@ -39,12 +41,12 @@ const ONE_SIDED_ENOUGH: u64 = 10;
 /// Loads, attaches, watches, detaches, and tells the totals.
 ///
 /// # Errors
-/// No privilege, no such interface, no way to attach, or the sink fails.
+/// No privilege, no interface of a name, no way to attach, or the sink fails.
 pub fn run<W: Write>(settings: &LiveSettings, reporter: Reporter<W>) -> Result<()> {
-    let interfaces: Vec<Interface> =
-        settings.interfaces.iter().map(|name| Interface::named(name)).collect::<Result<_>>()?;
+    descriptors::allow_many();
+    let found = Found::by(&settings.interfaces)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Watch::start(settings, &interfaces, reporter)?.run(settings).await })
+    runtime.block_on(async { Watch::start(settings, found, reporter)?.run(settings).await })
 }
 
 struct Watch<W: Write> {
@@ -69,7 +71,7 @@ struct Watch<W: Write> {
 }
 
 impl<W: Write> Watch<W> {
-    fn start(settings: &LiveSettings, interfaces: &[Interface], reporter: Reporter<W>) -> Result<Watch<W>> {
+    fn start(settings: &LiveSettings, found: Found, reporter: Reporter<W>) -> Result<Watch<W>> {
         // Before anything is loaded: an address that is taken is told at once.
         if settings.tui.is_some() {
             Screen::check()?;
@@ -84,15 +86,11 @@ impl<W: Write> Watch<W> {
         let mut kernel = Kernel::load(&Options { config, replaying: false, log_level })?;
         // Before the programs load: they refer to its map.
         let log = if debug { Some(kernel_log::start(&mut kernel)?) } else { None };
-        kernel.prepare(interfaces, settings.mode);
-        kernel.prepare_sweeps()?;
         let quiet = settings.common.verbosity == Verbosity::Quiet;
-        let attach = |interface| kernel.attach(interface, settings.mode);
-        let attachments: Vec<Attachment> = interfaces.iter().map(attach).collect::<Result<_>>()?;
+        let interfaces = Interfaces::attach(found, &mut kernel, settings.mode, quiet)?;
+        kernel.prepare_sweeps()?;
         kernel.set_watch_began(clock::monotonic_ns())?;
-        if !quiet {
-            attachments.iter().for_each(announce);
-        }
+        interfaces.tell_all();
         // SAFETY: the ring buffer owns its file descriptor and keeps it until it is dropped.
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
         let events = events.context("can't wait for the ring buffer")?;
@@ -101,10 +99,9 @@ impl<W: Write> Watch<W> {
         if endpoint.is_some() {
             desk.metrics = Some(Metrics::new(settings.metrics_victims)?);
         }
-        let interfaces = Interfaces::new(attachments);
         if let Some(tui) = settings.tui {
             desk.dashboard = Some(Dashboard::new(About {
-                interfaces: interfaces.names(),
+                show_interface: settings.watches_several(),
                 colour: wants_colour(),
                 filter: tui.filter,
                 began_ns: clock::monotonic_ns(),
@@ -152,9 +149,10 @@ impl<W: Write> Watch<W> {
                         Wish::Quit => break,
                     }
                 }
-                _ = observe.tick() => {
-                    self.observe()?;
-                    self.tell_if_gone();
+                _ = observe.tick() => self.observe()?,
+                changed = self.interfaces.changed() => {
+                    changed?;
+                    self.interfaces.follow(&mut self.kernel)?;
                 }
                 _ = hangup.recv() => self.reload(settings),
                 () = tick(&mut stats) => self.tell_totals(false)?,
@@ -234,22 +232,6 @@ impl<W: Write> Watch<W> {
         }
     }
 
-    /// An interface that goes away takes its hooks with it, and the kernel tells nobody. One that comes back
-    /// under the same name is another.
-    fn tell_if_gone(&mut self) {
-        let gone = self.interfaces.newly_gone();
-        if self.quiet {
-            return;
-        }
-        for name in &gone {
-            let left = if self.interfaces.all_gone() { "; nothing is watched any more" } else { "" };
-            say(format_args!(
-                "warning: interface {name} is gone (removed, or moved to another network namespace){left}; \
-                 to watch it again once it is back, start hs-mon again"
-            ));
-        }
-    }
-
     /// Draws the dashboard, if there is one, and tells what its user wishes.
     fn show(&mut self) -> Result<Wish> {
         let Some(screen) = &mut self.screen else { return Ok(Wish::None) };
@@ -296,12 +278,5 @@ impl<W: Write> Watch<W> {
         self.tell_totals(true)?;
         self.desk.flush()?;
         Ok(())
-    }
-}
-
-fn announce(attachment: &Attachment) {
-    say(format_args!("watching {attachment}"));
-    for fallback in &attachment.fallbacks {
-        say(format_args!("  tried before: {fallback}"));
     }
 }

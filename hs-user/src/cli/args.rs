@@ -11,7 +11,8 @@ use clap_complete::Shell;
 use hs_common::Anomaly;
 
 use super::explain::parse_anomaly;
-use super::values::{parse_duration, parse_half_open, parse_interface, parse_listener};
+use super::selector::Selector;
+use super::values::{parse_duration, parse_half_open, parse_listener};
 use crate::report::{Format, Kind};
 
 /// The program's name.
@@ -160,9 +161,10 @@ impl SharedArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = ATTACH)]
 pub struct LiveArgs {
-    /// Watch this interface; may be repeated
-    #[arg(short, long, value_name = "NAME", value_parser = parse_interface)]
-    pub iface: Vec<String>,
+    /// Watch this interface, or all that fit a pattern such as 'veth*', or any but loopback (any),
+    /// and those that come; may be repeated
+    #[arg(short, long, value_name = "NAME|GLOB|any")]
+    pub iface: Vec<Selector>,
     /// How to attach: XDP in the driver (native), XDP in the stack (generic), tc in place of XDP
     /// (tc), or the cheapest of them that works (auto) [default: auto]
     #[arg(long, value_name = "MODE", hide_possible_values = true)]

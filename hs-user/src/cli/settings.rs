@@ -10,6 +10,7 @@ use hs_common::config::MAX_PORTS;
 
 use super::args::{Engine, LiveArgs, Mode, ReplayArgs, SharedArgs};
 use super::file::FileOptions;
+use super::selector::Selector;
 use crate::detect::Settings as Detection;
 use crate::report::{Filter, Format};
 
@@ -50,7 +51,7 @@ pub struct LiveSettings {
     /// Of both ways of running.
     pub common: Settings,
     /// Interfaces to watch: at least one, each named once.
-    pub interfaces: Vec<String>,
+    pub interfaces: Vec<Selector>,
     /// How to attach.
     pub mode: Mode,
     /// When to end; otherwise on a signal.
@@ -65,6 +66,13 @@ pub struct LiveSettings {
     pub metrics_victims: usize,
     /// The configuration file, to be read again on SIGHUP.
     pub config: Option<PathBuf>,
+}
+
+impl LiveSettings {
+    /// Whether more than one interface may be watched.
+    pub fn watches_several(&self) -> bool {
+        !matches!(self.interfaces.as_slice(), [Selector::Name(_)])
+    }
 }
 
 /// The dashboard.

@@ -15,6 +15,7 @@ mod victims;
 
 pub use attach::{Attachment, Ingress};
 pub use interface::{Interface, LinkLayer};
+pub use netlink::{LinkChange, LinkNews};
 pub use object::{Kernel, Options};
 pub use readings::{ProgramCost, Readings, Slots};
 pub use sock_diag::accept_queue;
