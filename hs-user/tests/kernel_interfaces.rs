@@ -143,6 +143,45 @@ fn any_is_all_but_loopback() {
     assert_eq!(told_interfaces(&said), [CABLE]);
 }
 
+/// A bridge and its port: each packet passes both.
+#[test]
+fn what_passes_two_interfaces_is_counted_once() {
+    let (lab, _server) = lab();
+    lab.server
+        .ns
+        .ip_all(&[
+            "link add hsm-bridge type bridge".to_owned(),
+            "link set hsm-bridge addrgenmode none".to_owned(),
+            "link set hsm-server master hsm-bridge".to_owned(),
+            format!("address delete {}/30 dev hsm-server", lab.server.plan.v4),
+            format!("address add {}/30 dev hsm-bridge", lab.server.plan.v4),
+            "link set hsm-bridge up".to_owned(),
+        ])
+        .expect("a bridge");
+    for (args, port) in [("--iface any", CABLE), ("--iface hsm-bridge --iface hsm-server", CABLE)] {
+        let watch = launch(&lab, args, "hs-mon: watching ");
+        watch.wait_for_message("hs-mon: watching ");
+        connect_and_count(&lab, &watch, 5, 5);
+        let said = watch.stop();
+        said.tells_all();
+        assert_eq!(told_interfaces(&said), [port]);
+        for event in said.handshakes() {
+            let again = ["syn_retransmits", "synack_retransmits"].map(|key| event["handshake"][key].as_u64());
+            assert_eq!(
+                (again, &event["handshake"]["direction"]),
+                ([Some(0); 2], &"inbound".into()),
+                "{event}"
+            );
+        }
+        let totals = &said.totals;
+        assert_eq!(
+            (totals.get("begun"), totals.get("syn"), totals.get("seen_again")),
+            (5, 10, 10),
+            "{totals:?}"
+        );
+    }
+}
+
 /// Many come and go at once: each is let go, and what stays is watched on.
 #[test]
 fn interfaces_that_come_and_go_fast_leave_nothing_behind() {
