@@ -14,6 +14,7 @@ pub mod kernel;
 mod kernel_log;
 pub mod live;
 pub mod metrics;
+pub mod netns;
 pub mod notices;
 pub mod open_alerts;
 pub mod process;

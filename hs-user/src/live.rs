@@ -24,6 +24,7 @@ use crate::desk::{Desk, OBSERVE_EVERY_NS};
 use crate::kernel::{Kernel, Options};
 use crate::kernel_log;
 use crate::metrics::{Endpoint, Metrics};
+use crate::netns;
 use crate::notices::say;
 use crate::report::{Origin, Reporter, wants_colour};
 use interfaces::{Found, Interfaces};
@@ -44,9 +45,8 @@ const ONE_SIDED_ENOUGH: u64 = 10;
 /// No privilege, no interface of a name, no way to attach, or the sink fails.
 pub fn run<W: Write>(settings: &LiveSettings, reporter: Reporter<W>) -> Result<()> {
     descriptors::allow_many();
-    let found = Found::by(&settings.interfaces)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Watch::start(settings, found, reporter)?.run(settings).await })
+    runtime.block_on(async { Watch::start(settings, reporter)?.run(settings).await })
 }
 
 struct Watch<W: Write> {
@@ -71,12 +71,17 @@ struct Watch<W: Write> {
 }
 
 impl<W: Write> Watch<W> {
-    fn start(settings: &LiveSettings, found: Found, reporter: Reporter<W>) -> Result<Watch<W>> {
+    fn start(settings: &LiveSettings, reporter: Reporter<W>) -> Result<Watch<W>> {
         // Before anything is loaded: an address that is taken is told at once.
         if settings.tui.is_some() {
             Screen::check()?;
         }
         let endpoint = settings.metrics.map(Endpoint::start).transpose()?;
+        // From here on: metrics are served where hs-mon was started.
+        if let Some(name) = &settings.netns {
+            netns::enter(name)?;
+        }
+        let found = Found::by(&settings.interfaces)?;
         let mut config = settings.common.engine;
         // Not before all hooks are attached: a handshake that began between two of them would seem broken.
         config.watch_began_ns = u64::MAX;

@@ -11,7 +11,7 @@ mod watch;
 
 use lab::Lab;
 use lab::server::Server;
-use scene::{connect, lab, wait_until};
+use scene::{connect, failed, lab, run_in, wait_until};
 use serde_json::Value;
 use watch::{Said, Watch};
 
@@ -204,4 +204,25 @@ fn interfaces_that_come_and_go_fast_leave_nothing_behind() {
     wait_until("all are let go", || descriptors() == before);
     connect_and_count(&lab, &watch, 3, 3);
     watch.stop();
+}
+
+/// Started where there is nothing to see, it watches elsewhere, and serves its metrics where it was started.
+#[test]
+fn another_network_namespace_is_watched_by_name_and_by_path() {
+    let (lab, _server) = lab();
+    let server = lab.server.ns.name();
+    for netns in [server.to_owned(), format!("/run/netns/{server}")] {
+        let watch =
+            Watch::start(&lab.client.ns, &format!("--iface hsm-server --netns {netns} --metrics 9435"));
+        connect_and_count(&lab, &watch, 3, 3);
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9435));
+        let served = |ns: &lab::netns::Netns| ns.enter(|| std::net::TcpStream::connect(address).is_ok());
+        assert!(served(&lab.client.ns).expect("the namespace is there"), "where it was started");
+        assert!(!served(&lab.server.ns).expect("the namespace is there"), "and not where it watches");
+        let said = watch.stop();
+        assert_eq!((said.totals.get("begun"), told_interfaces(&said)), (3, vec![CABLE]));
+        said.handshakes().for_each(|event| assert_eq!(event["handshake"]["direction"], "inbound", "{event}"));
+    }
+    let none = run_in(&lab, "--iface hsm-server --netns hsm-nowhere");
+    failed(&none, &["no such network namespace: hsm-nowhere; `ip netns` knows ", server]);
 }

@@ -165,6 +165,10 @@ pub struct LiveArgs {
     /// and those that come; may be repeated
     #[arg(short, long, value_name = "NAME|GLOB|any")]
     pub iface: Vec<Selector>,
+    /// Watch interfaces of this network namespace, as `ip netns` names it or by a path such as
+    /// /proc/PID/ns/net
+    #[arg(long, value_name = "NAME|PATH")]
+    pub netns: Option<PathBuf>,
     /// How to attach: XDP in the driver (native), XDP in the stack (generic), tc in place of XDP
     /// (tc), or the cheapest of them that works (auto) [default: auto]
     #[arg(long, value_name = "MODE", hide_possible_values = true)]
@@ -200,6 +204,7 @@ impl LiveArgs {
     pub fn or(self, other: LiveArgs) -> LiveArgs {
         LiveArgs {
             iface: first_given(self.iface, other.iface),
+            netns: self.netns.or(other.netns),
             mode: self.mode.or(other.mode),
             max_flows: self.max_flows.or(other.max_flows),
             duration: self.duration.or(other.duration),
@@ -213,6 +218,7 @@ impl LiveArgs {
     fn given(&self) -> Vec<&'static str> {
         let options = [
             ("--iface", !self.iface.is_empty()),
+            ("--netns", self.netns.is_some()),
             ("--mode", self.mode.is_some()),
             ("--max-flows", self.max_flows.is_some()),
             ("--duration", self.duration.is_some()),

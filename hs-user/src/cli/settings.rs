@@ -52,6 +52,8 @@ pub struct LiveSettings {
     pub common: Settings,
     /// Interfaces to watch: at least one, each named once.
     pub interfaces: Vec<Selector>,
+    /// The network namespace they are in, if another than where hs-mon is started.
+    pub netns: Option<PathBuf>,
     /// How to attach.
     pub mode: Mode,
     /// When to end; otherwise on a signal.
@@ -111,6 +113,7 @@ pub fn live(live: LiveArgs, shared: SharedArgs, file: FileOptions) -> Result<Liv
     Ok(LiveSettings {
         common,
         interfaces,
+        netns: live.netns,
         mode: live.mode.unwrap_or_default(),
         duration: live.duration,
         stats_interval: live.stats_interval,

@@ -63,13 +63,14 @@ fn without_options_the_defaults_hold() {
 fn every_option_reaches_its_setting() {
     let settings = live(
         "",
-        "--iface eth0 -i eth1 --iface eth0 --mode tc --max-flows 1024 --duration 30s --stats-interval 500ms \
+        "--iface eth0 -i eth1 --iface eth0 --netns blue --mode tc --max-flows 1024 --duration 30s --stats-interval 500ms \
          --metrics [::1]:9435 --metrics-victims 0 \
          --format json --half-open-after 2m --only completed,half-open --only alert --port 443,80 --port 443 \
          --vlan-aware -vv",
     );
     assert_eq!(names(&settings), ["eth0", "eth1"]);
     assert_eq!(settings.mode, Mode::Tc);
+    assert_eq!(settings.netns, Some("blue".into()));
     assert_eq!(settings.duration.unwrap().as_secs(), 30);
     assert_eq!(settings.stats_interval.unwrap().as_millis(), 500);
     assert_eq!((settings.metrics, settings.metrics_victims), ("[::1]:9435".parse().ok(), 0));
@@ -208,7 +209,7 @@ fn usage_errors_say_what_is_wrong_and_end_with_status_2() {
 #[test]
 fn errors_of_the_file_name_the_file_and_the_key() {
     let table = [
-        ("colour = true", "configuration file x.toml: unknown key `colour`; known: iface, mode,"),
+        ("colour = true", "configuration file x.toml: unknown key `colour`; known: iface, netns, mode,"),
         ("config = 'y'", "unknown key `config`"),
         ("half-open-after = 5", "invalid value '5' for '--half-open-after"),
         ("format = 'xml'", "invalid value 'xml' for '--format"),
