@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod netns;
 pub mod notices;
 pub mod open_alerts;
+pub mod privilege;
 pub mod process;
 pub mod replay;
 pub mod report;

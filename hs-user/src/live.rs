@@ -12,9 +12,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
 use aya::sys::{Stats, enable_stats};
+use caps::Capability;
 use hs_common::{Counter, Counters, Event, Outcome};
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::cli::{self, LiveSettings, Verbosity};
@@ -26,6 +27,7 @@ use crate::kernel_log;
 use crate::metrics::{Endpoint, Metrics};
 use crate::netns;
 use crate::notices::say;
+use crate::privilege;
 use crate::report::{Origin, Reporter, wants_colour};
 use interfaces::{Found, Interfaces};
 use time::{Stop, tick, ticks};
@@ -46,7 +48,11 @@ const ONE_SIDED_ENOUGH: u64 = 10;
 pub fn run<W: Write>(settings: &LiveSettings, reporter: Reporter<W>) -> Result<()> {
     descriptors::allow_many();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Watch::start(settings, reporter)?.run(settings).await })
+    runtime.block_on(async {
+        // From the first line on standard error on, it reads its configuration again and is not killed by that.
+        let hangup = signal(SignalKind::hangup())?;
+        Watch::start(settings, reporter)?.run(settings, hangup).await
+    })
 }
 
 struct Watch<W: Write> {
@@ -113,6 +119,12 @@ impl<W: Write> Watch<W> {
             }));
         }
         let screen = settings.tui.is_some().then(Screen::enter).transpose()?;
+        let mut keep = Kernel::needs_to_attach().to_vec();
+        if settings.tui.is_some() {
+            // The key that measures: the kernel asks for it whenever statistics are switched on.
+            keep.push(Capability::CAP_SYS_ADMIN);
+        }
+        privilege::give_up(&keep, settings.config.as_deref())?;
         Ok(Watch {
             kernel,
             events,
@@ -129,12 +141,11 @@ impl<W: Write> Watch<W> {
         })
     }
 
-    async fn run(mut self, settings: &LiveSettings) -> Result<()> {
+    async fn run(mut self, settings: &LiveSettings, mut hangup: Signal) -> Result<()> {
         let mut stop = Stop::new(settings.duration)?;
         let mut sweep = ticks(SWEEP_EVERY);
         let mut observe = ticks(Duration::from_nanos(OBSERVE_EVERY_NS));
         let mut stats = settings.stats_interval.map(ticks);
-        let mut hangup = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 () = stop.wait() => break,

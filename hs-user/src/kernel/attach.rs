@@ -8,6 +8,7 @@ use aya::programs::tc::TcAttachType;
 use aya::programs::xdp::XdpMode;
 use aya::programs::{ProgramError, loaded_programs};
 use aya::util::KernelVersion;
+use caps::Capability;
 
 use super::object::{CompilerOff, Link, SWEEP};
 use super::{Interface, Kernel, LinkLayer, clsact};
@@ -167,6 +168,12 @@ impl Kernel {
         }
         let link = program.attach(&interface.name, side).map_err(explain)?;
         Ok(Box::new(program.take_link(link)?))
+    }
+
+    /// The capabilities without which an interface that comes can't be attached to. By links, which the kernel has
+    /// for XDP since 5.9 and for tc since 6.6, whoever holds a program may attach it.
+    pub fn needs_to_attach() -> &'static [Capability] {
+        if has_tcx() { &[] } else { &[Capability::CAP_NET_ADMIN] }
     }
 
     /// Detaches from the interface of this number. One that was moved to another network namespace keeps what is
