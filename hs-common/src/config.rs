@@ -9,6 +9,9 @@ pub const NS_PER_SEC: u64 = 1_000_000_000;
 pub const LINGER_NS: u64 = 63 * NS_PER_SEC;
 /// How long after the start of a live watch an incoming SYN-ACK may answer a SYN from before it.
 pub const START_GRACE_NS: u64 = 3 * NS_PER_SEC;
+/// Within this time a SYN or SYN-ACK that was seen at one hook has passed all others of the host. Nobody repeats
+/// one so soon: not before a second has passed (RFC 6298 2.1).
+pub const PASSAGE_NS: u64 = NS_PER_SEC / 10;
 /// How many ports a filter can name.
 pub const MAX_PORTS: usize = 8;
 

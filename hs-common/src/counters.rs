@@ -69,6 +69,9 @@ counters! {
     /// SYNs that passed while hs-mon was attaching: not followed, since the answer may have passed a
     /// hook that was not there yet.
     SynBeforeWatch = 19, "syn_before_watch";
+    /// SYNs and SYN-ACKs that were seen at another interface or hook just before: the same packets on their
+    /// way through the host.
+    SeenAgain = 20, "seen_again";
 }
 
 const ANOMALIES: usize = Counter::NAMED.len();

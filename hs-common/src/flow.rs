@@ -204,8 +204,8 @@ pub struct Flow {
     pub syn_hook: u8,
     /// Code of the [`Hook`] that saw the SYN-ACK, or 0.
     pub synack_hook: u8,
-    /// Zero.
-    pub padding: [u8; 2],
+    /// Low half of the number of the interface that saw the latest SYN-ACK first, 0 in replay.
+    pub synack_ifindex: u16,
 }
 
 const _: () = assert!(size_of::<Flow>() == 96 && align_of::<Flow>() == 8);
@@ -242,7 +242,7 @@ impl Flow {
         first_anomaly: 0,
         syn_hook: 0,
         synack_hook: 0,
-        padding: [0; 2],
+        synack_ifindex: 0,
     };
 
     /// Whether it has no outcome yet.

@@ -69,8 +69,8 @@ impl<W: Write> Desk<W> {
             metrics.event(event);
         }
         let unix_ns = self.unix(event.time_ns);
-        if let Some(dashboard) = &mut self.dashboard {
-            dashboard.event(event, unix_ns);
+        if let (Some(dashboard), Origin::Interface(interface)) = (&mut self.dashboard, origin) {
+            dashboard.event(event, unix_ns, interface);
         }
         self.reporter.event(event, unix_ns, origin)
     }

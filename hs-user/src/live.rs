@@ -1,6 +1,8 @@
 //! Watches interfaces until it is told to stop.
 
+mod descriptors;
 mod interfaces;
+mod roster;
 mod time;
 
 use std::io::Write;
@@ -10,22 +12,25 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
 use aya::sys::{Stats, enable_stats};
+use caps::Capability;
 use hs_common::{Counter, Counters, Event, Outcome};
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
-use crate::cli::{self, LiveSettings, Verbosity};
+use crate::cli::{self, LiveSettings, Selector, Verbosity};
 use crate::clock;
 use crate::dashboard::{About, Dashboard, Screen, Wish};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
-use crate::kernel::{Attachment, Interface, Kernel, Options, map_memory, mib};
+use crate::kernel::{Kernel, Options, map_memory, mib};
 use crate::kernel_log;
 use crate::metrics::{Endpoint, Metrics};
+use crate::netns;
 use crate::notices::say;
+use crate::privilege;
 use crate::report::{Origin, Reporter, wants_colour};
 use crate::service;
-use interfaces::Interfaces;
+use interfaces::{Found, Interfaces};
 use time::{Stop, tick, ticks};
 
 /// How often handshakes are looked at for their timeout. A half-open one is told at most this late.
@@ -40,12 +45,15 @@ const ONE_SIDED_ENOUGH: u64 = 10;
 /// Loads, attaches, watches, detaches, and tells the totals.
 ///
 /// # Errors
-/// No privilege, no such interface, no way to attach, or the sink fails.
+/// No privilege, no interface of a name, no way to attach, or the sink fails.
 pub fn run<W: Write>(settings: &LiveSettings, reporter: Reporter<W>) -> Result<()> {
-    let interfaces: Vec<Interface> =
-        settings.interfaces.iter().map(|name| Interface::named(name)).collect::<Result<_>>()?;
+    descriptors::allow_many();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Watch::start(settings, &interfaces, reporter)?.run(settings).await })
+    runtime.block_on(async {
+        // From the first line on standard error on, it reads its configuration again and is not killed by that.
+        let hangup = signal(SignalKind::hangup())?;
+        Watch::start(settings, reporter)?.run(settings, hangup).await
+    })
 }
 
 struct Watch<W: Write> {
@@ -70,12 +78,17 @@ struct Watch<W: Write> {
 }
 
 impl<W: Write> Watch<W> {
-    fn start(settings: &LiveSettings, interfaces: &[Interface], reporter: Reporter<W>) -> Result<Watch<W>> {
+    fn start(settings: &LiveSettings, reporter: Reporter<W>) -> Result<Watch<W>> {
         // Before anything is loaded: an address that is taken is told at once.
         if settings.tui.is_some() {
             Screen::check()?;
         }
         let endpoint = settings.metrics.map(Endpoint::start).transpose()?;
+        // From here on: metrics are served where hs-mon was started.
+        if let Some(name) = &settings.netns {
+            netns::enter(name)?;
+        }
+        let found = Found::by(&settings.interfaces)?;
         let mut config = settings.common.engine;
         // Not before all hooks are attached: a handshake that began between two of them would seem broken.
         config.watch_began_ns = u64::MAX;
@@ -88,15 +101,11 @@ impl<W: Write> Watch<W> {
         let mut kernel = Kernel::load(&Options { config, replaying: false, log_level })?;
         // Before the programs load: they refer to its map.
         let log = if debug { Some(kernel_log::start(&mut kernel)?) } else { None };
-        kernel.prepare(interfaces, settings.mode);
-        kernel.prepare_sweeps()?;
         let quiet = settings.common.verbosity == Verbosity::Quiet;
-        let attach = |interface| kernel.attach(interface, settings.mode);
-        let attachments: Vec<Attachment> = interfaces.iter().map(attach).collect::<Result<_>>()?;
+        let interfaces = Interfaces::attach(found, &mut kernel, settings.mode, quiet)?;
+        kernel.prepare_sweeps()?;
         kernel.set_watch_began(clock::monotonic_ns())?;
-        if !quiet {
-            attachments.iter().for_each(announce);
-        }
+        interfaces.tell_all();
         // SAFETY: the ring buffer owns its file descriptor and keeps it until it is dropped.
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
         let events = events.context("can't wait for the ring buffer")?;
@@ -105,16 +114,21 @@ impl<W: Write> Watch<W> {
         if endpoint.is_some() {
             desk.metrics = Some(Metrics::new(settings.metrics_victims)?);
         }
-        let interfaces = Interfaces::new(attachments);
         if let Some(tui) = settings.tui {
             desk.dashboard = Some(Dashboard::new(About {
-                interfaces: interfaces.names(),
+                show_interface: settings.watches_several(),
                 colour: wants_colour(),
                 filter: tui.filter,
                 began_ns: clock::monotonic_ns(),
             }));
         }
         let screen = settings.tui.is_some().then(Screen::enter).transpose()?;
+        let mut keep = Kernel::needs_to_attach().to_vec();
+        if settings.tui.is_some() {
+            // The key that measures: the kernel asks for it whenever statistics are switched on.
+            keep.push(Capability::CAP_SYS_ADMIN);
+        }
+        privilege::give_up(&keep, settings.config.as_deref())?;
         Ok(Watch {
             kernel,
             events,
@@ -131,14 +145,14 @@ impl<W: Write> Watch<W> {
         })
     }
 
-    async fn run(mut self, settings: &LiveSettings) -> Result<()> {
+    async fn run(mut self, settings: &LiveSettings, mut hangup: Signal) -> Result<()> {
         let mut stop = Stop::new(settings.duration)?;
         let mut sweep = ticks(SWEEP_EVERY);
         let mut observe = ticks(Duration::from_nanos(OBSERVE_EVERY_NS));
         let mut stats = settings.stats_interval.map(ticks);
-        let mut hangup = signal(SignalKind::hangup())?;
         let mut alive = service::alive_every().map(ticks);
-        service::ready(&format!("watching {}", settings.interfaces.join(", ")));
+        let asked: Vec<String> = settings.interfaces.iter().map(Selector::to_string).collect();
+        service::ready(&format!("watching {}", asked.join(", ")));
         loop {
             tokio::select! {
                 () = stop.wait() => break,
@@ -158,9 +172,10 @@ impl<W: Write> Watch<W> {
                         Wish::Quit => break,
                     }
                 }
-                _ = observe.tick() => {
-                    self.observe()?;
-                    self.tell_if_gone();
+                _ = observe.tick() => self.observe()?,
+                changed = self.interfaces.changed() => {
+                    changed?;
+                    self.interfaces.follow(&mut self.kernel)?;
                 }
                 _ = hangup.recv() => self.reload(settings),
                 () = tick(&mut stats) => self.tell_totals(false)?,
@@ -241,22 +256,6 @@ impl<W: Write> Watch<W> {
         }
     }
 
-    /// An interface that goes away takes its hooks with it, and the kernel tells nobody. One that comes back
-    /// under the same name is another.
-    fn tell_if_gone(&mut self) {
-        let gone = self.interfaces.newly_gone();
-        if self.quiet {
-            return;
-        }
-        for name in &gone {
-            let left = if self.interfaces.all_gone() { "; nothing is watched any more" } else { "" };
-            say(format_args!(
-                "warning: interface {name} is gone (removed, or moved to another network namespace){left}; \
-                 to watch it again once it is back, start hs-mon again"
-            ));
-        }
-    }
-
     /// Draws the dashboard, if there is one, and tells what its user wishes.
     fn show(&mut self) -> Result<Wish> {
         let Some(screen) = &mut self.screen else { return Ok(Wish::None) };
@@ -304,12 +303,5 @@ impl<W: Write> Watch<W> {
         self.tell_totals(true)?;
         self.desk.flush()?;
         Ok(())
-    }
-}
-
-fn announce(attachment: &Attachment) {
-    say(format_args!("watching {attachment}"));
-    for fallback in &attachment.fallbacks {
-        say(format_args!("  tried before: {fallback}"));
     }
 }

@@ -28,7 +28,7 @@ fn run(command: Command) -> Result<ExitCode> {
     let mut out = io::stdout();
     match command {
         Command::Live(settings) => {
-            let several = settings.interfaces.len() > 1;
+            let several = settings.watches_several();
             live::run(&settings, reporter(&settings.common).show_origin(several))?;
         }
         Command::Replay(settings) => {

@@ -154,7 +154,7 @@ fn a_panic_gives_the_terminal_back_and_is_told() {
 
 fn panic_on_the_screen() -> ! {
     Screen::check().expect("a terminal");
-    let about = About { interfaces: Vec::new(), colour: true, filter: Filter::ALL, began_ns: 0 };
+    let about = About { show_interface: false, colour: true, filter: Filter::ALL, began_ns: 0 };
     let mut screen = Screen::enter().expect("a terminal");
     screen.refresh(&mut Dashboard::new(about)).expect("it is drawn");
     panic!("it happens on the screen");

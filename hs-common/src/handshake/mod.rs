@@ -14,7 +14,7 @@ mod synack;
 
 pub use expire::{Expiry, expire};
 
-use crate::config::LINGER_NS;
+use crate::config::{LINGER_NS, PASSAGE_NS};
 use crate::event::RTT_UNKNOWN;
 use crate::flow::{Direction, Flow, Hook, note, phase};
 use crate::{Anomaly, HandshakeFlags, Outcome, Path, Reason, Segment, TcpFlags};
@@ -30,6 +30,17 @@ pub struct Sighting {
     pub hook: Hook,
 }
 
+impl Sighting {
+    /// Whether a segment that was seen at `then_ns`, at this interface and hook, is on its way through the host
+    /// and only passes another: a bridge behind its port, a VLAN device above its parent, the way out of a router.
+    /// Of the interface the low half is compared.
+    #[inline(always)]
+    fn is_passage(self, ifindex: u32, hook: u8, then_ns: u64) -> bool {
+        (ifindex as u16 != self.ifindex as u16 || hook != self.hook as u8)
+            && self.now_ns.saturating_sub(then_ns) < PASSAGE_NS
+    }
+}
+
 /// What a step did. Plain codes and no `Option`, so that the verifier sees constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
@@ -39,6 +50,8 @@ pub struct Transition {
     pub begun: bool,
     /// The initiator acknowledged a SYN-ACK that was not seen here, for the first time.
     pub early_acked: bool,
+    /// The segment was seen before, at another interface or hook: nothing happened.
+    pub seen_again: bool,
     /// The outcome belongs to the handshake that was there before: a new SYN superseded it.
     pub superseded: bool,
     /// Code of the [`Outcome`] of a handshake that ended, or 0.
@@ -65,6 +78,7 @@ impl Transition {
         changed: false,
         begun: false,
         early_acked: false,
+        seen_again: false,
         superseded: false,
         outcome: 0,
         reason: 0,
@@ -75,6 +89,13 @@ impl Transition {
         expected: 0,
         actual: 0,
     };
+
+    /// Whatever the segment breaks was told when it was seen first.
+    #[inline(always)]
+    fn pass(&mut self) {
+        self.seen_again = true;
+        self.anomaly = 0;
+    }
 
     #[inline(always)]
     fn blame(&mut self, flow: &mut Flow, anomaly: Anomaly) {
@@ -213,7 +234,7 @@ pub fn step(
     } else {
         ack::from_responder(flow, segment, seen, transition);
     }
-    if segment.fault != 0 {
+    if segment.fault != 0 && !transition.seen_again {
         note_fault(flow, segment);
         transition.changed = true;
     }

@@ -71,6 +71,9 @@ pub(super) fn from_initiator(
 /// The SYN with the same ISN once more.
 #[inline(always)]
 fn again(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &mut Transition) {
+    if seen.is_passage(flow.ifindex, flow.syn_hook, flow.syn_ns) {
+        return transition.pass();
+    }
     if flow.outcome == Outcome::Completed.code() {
         // A late copy: the handshake is over.
         return;
@@ -143,6 +146,7 @@ pub(super) fn from_responder(
         flow.responder_window = segment.window;
         flow.synack_ack = flow.a.wrapping_add(1);
         flow.synack_hook = seen.hook as u8;
+        flow.synack_ifindex = seen.ifindex as u16;
     } else if is_b {
         // The responder's SYN, seen after its SYN-ACK or once more: a simultaneous open after all.
         transition.changed = true;

@@ -24,10 +24,15 @@ pub(super) fn from_responder(
     if flow.is_closed() {
         return after_the_end(flow, segment, seen, transition);
     }
-    transition.changed = true;
     if flow.phase == phase::SYN_SENT {
+        transition.changed = true;
         return answer(flow, segment, seen, transition);
     }
+    let is_known = segment.seq == flow.b;
+    if is_known && seen.is_passage(u32::from(flow.synack_ifindex), flow.synack_hook, flow.synack_ns) {
+        return transition.pass();
+    }
+    transition.changed = true;
     flow.synack_ns = seen.now_ns;
     if segment.seq == flow.b {
         flow.synack_retransmits =
@@ -71,6 +76,7 @@ fn answer(flow: &mut Flow, segment: &Segment, seen: Sighting, transition: &mut T
     flow.responder_window = segment.window;
     flow.rtt_synack_us = micros(seen.now_ns, flow.syn_ns);
     flow.synack_hook = seen.hook as u8;
+    flow.synack_ifindex = seen.ifindex as u16;
     if segment.ack != flow.a.wrapping_add(1) {
         flow.notes |= note::DATA_ACCEPTED;
     }

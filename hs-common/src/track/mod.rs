@@ -361,6 +361,9 @@ fn may_have_missed_a_syn<H: Host>(host: &H, line: u32, seen: Sighting) -> bool {
 /// Counts and reports what a step did.
 #[inline(always)]
 fn apply<H: Host>(host: &mut H, scratch: &mut Scratch) {
+    if scratch.transition.seen_again {
+        return host.count(Counter::SeenAgain);
+    }
     if !scratch.is_illegal {
         tally_segment(host, scratch);
     }

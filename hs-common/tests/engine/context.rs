@@ -54,6 +54,64 @@ fn paths() {
     }
 }
 
+/// A bridge and its port, or the two sides of a router: one packet, seen at each of them within microseconds.
+#[test]
+fn a_packet_that_passes_several_interfaces_is_counted_once() {
+    const SECOND: u64 = 1_000_000;
+    let (port, bridge) = ((3, Hook::Ingress), (4, Hook::Ingress));
+    let (back, out) = ((4, Hook::Egress), (3, Hook::Egress));
+    let watch = |trace: &[(TcpFlags, (u32, Hook), u64)]| {
+        let mut tracker = Tracker::new(Config::DEFAULT);
+        for (flags, (ifindex, hook), at) in trace {
+            tracker.track_segment(
+                segment(*flags),
+                Place { ifindex: *ifindex, hook: *hook },
+                at * MICROSECOND,
+            );
+        }
+        let events: Vec<Event> = tracker.drain().collect();
+        assert_eq!(events.len(), 1, "{events:?}");
+        let totals = tracker.counters();
+        assert_eq!((totals.get(Counter::Begun), totals.get(Counter::Completed)), (1, 1));
+        (events[0], totals.get(Counter::SeenAgain))
+    };
+
+    let (event, again) = watch(&[
+        (SYN, port, 1),
+        (SYN, bridge, 3),
+        (SYNACK, back, 50),
+        (SYNACK, out, 52),
+        (ACK, port, 90),
+        (ACK, bridge, 91),
+    ]);
+    assert_eq!((event.syn_retransmits, event.synack_retransmits, again), (0, 0, 2));
+    assert_eq!((event.rtt_synack_us, event.rtt_ack_us, event.ifindex), (49, 40, 3));
+
+    // In and out by the same interface.
+    let (event, again) =
+        watch(&[(SYN, port, 1), (SYN, out, 2), (SYNACK, port, 9), (SYNACK, out, 10), (ACK, port, 20)]);
+    assert_eq!((event.syn_retransmits, event.synack_retransmits, again), (0, 0, 2));
+
+    // Real repetitions are seen by both too.
+    let (event, again) = watch(&[
+        (SYN, port, 1),
+        (SYN, bridge, 2),
+        (SYN, port, SECOND),
+        (SYN, bridge, SECOND + 1),
+        (SYNACK, back, SECOND + 50),
+        (SYNACK, out, SECOND + 51),
+        (SYNACK, back, 2 * SECOND),
+        (SYNACK, out, 2 * SECOND + 1),
+        (ACK, port, 2 * SECOND + 9),
+    ]);
+    assert_eq!((event.syn_retransmits, event.synack_retransmits, again), (1, 1, 4));
+
+    // By another way the second time: that is no passage.
+    let (event, again) =
+        watch(&[(SYN, port, 1), (SYN, bridge, SECOND), (SYNACK, back, SECOND + 5), (ACK, port, SECOND + 9)]);
+    assert_eq!((event.syn_retransmits, again), (1, 0));
+}
+
 #[test]
 fn round_trip_times() {
     let at = |flags, at| (segment(flags), Hook::Capture, at);

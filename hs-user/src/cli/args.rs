@@ -12,7 +12,8 @@ use clap_complete::Shell;
 use hs_common::Anomaly;
 
 use super::explain::parse_anomaly;
-use super::values::{parse_duration, parse_half_open, parse_interface, parse_listener};
+use super::selector::Selector;
+use super::values::{parse_duration, parse_half_open, parse_listener};
 use crate::report::{Format, Kind};
 
 /// The program's name.
@@ -122,9 +123,9 @@ pub struct CheckConfigCommand {
 /// What `hs-mon doctor` is asked.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Examine this interface; may be repeated [default: all that are up]
-    #[arg(short, long, value_name = "NAME", value_parser = parse_interface)]
-    pub iface: Vec<String>,
+    /// Examine this interface, or all that fit a pattern; may be repeated [default: all that are up]
+    #[arg(short, long, value_name = "NAME|GLOB|any")]
+    pub iface: Vec<Selector>,
     /// Work out the memory that the maps take for so many flows [default: 131072]
     #[arg(long, value_name = "N", value_parser = flows())]
     pub max_flows: Option<u32>,
@@ -188,9 +189,14 @@ impl SharedArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = ATTACH)]
 pub struct LiveArgs {
-    /// Watch this interface; may be repeated
-    #[arg(short, long, value_name = "NAME", value_parser = parse_interface)]
-    pub iface: Vec<String>,
+    /// Watch this interface, or all that fit a pattern such as 'veth*', or any but loopback (any),
+    /// and those that come; may be repeated
+    #[arg(short, long, value_name = "NAME|GLOB|any")]
+    pub iface: Vec<Selector>,
+    /// Watch interfaces of this network namespace, as `ip netns` names it or by a path such as
+    /// /proc/PID/ns/net
+    #[arg(long, value_name = "NAME|PATH")]
+    pub netns: Option<PathBuf>,
     /// How to attach: XDP in the driver (native), XDP in the stack (generic), tc in place of XDP
     /// (tc), or the cheapest of them that works (auto) [default: auto]
     #[arg(long, value_name = "MODE", hide_possible_values = true)]
@@ -226,6 +232,7 @@ impl LiveArgs {
     pub fn or(self, other: LiveArgs) -> LiveArgs {
         LiveArgs {
             iface: first_given(self.iface, other.iface),
+            netns: self.netns.or(other.netns),
             mode: self.mode.or(other.mode),
             max_flows: self.max_flows.or(other.max_flows),
             duration: self.duration.or(other.duration),
@@ -239,6 +246,7 @@ impl LiveArgs {
     fn given(&self) -> Vec<&'static str> {
         let options = [
             ("--iface", !self.iface.is_empty()),
+            ("--netns", self.netns.is_some()),
             ("--mode", self.mode.is_some()),
             ("--max-flows", self.max_flows.is_some()),
             ("--duration", self.duration.is_some()),

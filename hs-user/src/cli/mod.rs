@@ -7,6 +7,7 @@ mod args;
 mod detection;
 mod explain;
 mod file;
+mod selector;
 mod settings;
 mod values;
 
@@ -21,6 +22,7 @@ use hs_common::Anomaly;
 pub use args::{Engine, Mode};
 pub use clap_complete::Shell;
 pub use explain::{anomalies_markdown, explain};
+pub use selector::Selector;
 pub use settings::{LiveSettings, ReplaySettings, Settings, Tui, Verbosity};
 
 use crate::detect::Settings as Detection;

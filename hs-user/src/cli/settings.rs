@@ -10,6 +10,7 @@ use hs_common::config::MAX_PORTS;
 
 use super::args::{DoctorArgs, Engine, LiveArgs, Mode, ReplayArgs, SharedArgs};
 use super::file::FileOptions;
+use super::selector::Selector;
 use crate::detect::Settings as Detection;
 use crate::doctor::DoctorSettings;
 use crate::report::{Filter, Format};
@@ -51,7 +52,9 @@ pub struct LiveSettings {
     /// Of both ways of running.
     pub common: Settings,
     /// Interfaces to watch: at least one, each named once.
-    pub interfaces: Vec<String>,
+    pub interfaces: Vec<Selector>,
+    /// The network namespace they are in, if another than where hs-mon is started.
+    pub netns: Option<PathBuf>,
     /// How to attach.
     pub mode: Mode,
     /// When to end; otherwise on a signal.
@@ -66,6 +69,13 @@ pub struct LiveSettings {
     pub metrics_victims: usize,
     /// The configuration file, to be read again on SIGHUP.
     pub config: Option<PathBuf>,
+}
+
+impl LiveSettings {
+    /// Whether more than one interface may be watched.
+    pub fn watches_several(&self) -> bool {
+        !matches!(self.interfaces.as_slice(), [Selector::Name(_)])
+    }
 }
 
 /// The dashboard.
@@ -104,6 +114,7 @@ pub fn live(live: LiveArgs, shared: SharedArgs, file: FileOptions) -> Result<Liv
     Ok(LiveSettings {
         common,
         interfaces,
+        netns: live.netns,
         mode: live.mode.unwrap_or_default(),
         duration: live.duration,
         stats_interval: live.stats_interval,

@@ -36,10 +36,14 @@ fn clap_finds_no_contradiction() {
     FileOptions::command().debug_assert();
 }
 
+fn names(settings: &LiveSettings) -> Vec<String> {
+    settings.interfaces.iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn without_options_the_defaults_hold() {
     let settings = live("", "--iface eth0");
-    assert_eq!(settings.interfaces, ["eth0"]);
+    assert_eq!(names(&settings), ["eth0"]);
     assert_eq!(settings.mode, Mode::Auto);
     assert_eq!((settings.duration, settings.stats_interval), (None, None));
     assert_eq!((settings.tui, settings.metrics, settings.metrics_victims), (None, None, 10));
@@ -59,13 +63,14 @@ fn without_options_the_defaults_hold() {
 fn every_option_reaches_its_setting() {
     let settings = live(
         "",
-        "--iface eth0 -i eth1 --iface eth0 --mode tc --max-flows 1024 --duration 30s --stats-interval 500ms \
+        "--iface eth0 -i eth1 --iface eth0 --netns blue --mode tc --max-flows 1024 --duration 30s --stats-interval 500ms \
          --metrics [::1]:9435 --metrics-victims 0 \
          --format json --half-open-after 2m --only completed,half-open --only alert --port 443,80 --port 443 \
          --vlan-aware -vv",
     );
-    assert_eq!(settings.interfaces, ["eth0", "eth1"]);
+    assert_eq!(names(&settings), ["eth0", "eth1"]);
     assert_eq!(settings.mode, Mode::Tc);
+    assert_eq!(settings.netns, Some("blue".into()));
     assert_eq!(settings.duration.unwrap().as_secs(), 30);
     assert_eq!(settings.stats_interval.unwrap().as_millis(), 500);
     assert_eq!((settings.metrics, settings.metrics_victims), ("[::1]:9435".parse().ok(), 0));
@@ -115,7 +120,7 @@ fn flags_win_over_the_file_and_the_file_over_the_defaults() {
         quiet = false
     "#;
     let settings = live(file, "--config x");
-    assert_eq!(settings.interfaces, ["eth0", "eth1"]);
+    assert_eq!(names(&settings), ["eth0", "eth1"]);
     assert_eq!(settings.metrics, "127.0.0.1:9435".parse().ok());
     assert_eq!(settings.common.format, Format::Json);
     assert_eq!(settings.common.filter, Filter::only([Kind::Anomaly, Kind::Alert]));
@@ -126,7 +131,7 @@ fn flags_win_over_the_file_and_the_file_over_the_defaults() {
 
     let settings =
         live(file, "--config x -i lo --format text --port 22 --max-flows 2048 --vlan-aware=false -q");
-    assert_eq!(settings.interfaces, ["lo"]);
+    assert_eq!(names(&settings), ["lo"]);
     assert_eq!((settings.common.format, settings.common.verbosity), (Format::Text, Verbosity::Quiet));
     let engine = settings.common.engine;
     assert_eq!((engine.max_flows, engine.vlan_aware, engine.ports_used), (2048, 0, 1));
@@ -204,7 +209,7 @@ fn usage_errors_say_what_is_wrong_and_end_with_status_2() {
 #[test]
 fn errors_of_the_file_name_the_file_and_the_key() {
     let table = [
-        ("colour = true", "configuration file x.toml: unknown key `colour`; known: iface, mode,"),
+        ("colour = true", "configuration file x.toml: unknown key `colour`; known: iface, netns, mode,"),
         ("config = 'y'", "unknown key `config`"),
         ("half-open-after = 5", "invalid value '5' for '--half-open-after"),
         ("format = 'xml'", "invalid value 'xml' for '--format"),
@@ -258,7 +263,8 @@ fn the_doctor_looks_at_each_interface_once_and_takes_no_other_options() {
     else {
         panic!("a doctor was asked for");
     };
-    assert_eq!((settings.interfaces, settings.max_flows), (vec!["a".to_owned(), "b".to_owned()], 4096));
+    let names: Vec<String> = settings.interfaces.iter().map(Selector::to_string).collect();
+    assert_eq!((names, settings.max_flows), (vec!["a".to_owned(), "b".to_owned()], 4096));
     for args in ["doctor --max-flows 1", "doctor --iface a/b", "--mode tc doctor", "doctor --format json"] {
         assert!(parsed(args).is_err(), "{args}");
     }

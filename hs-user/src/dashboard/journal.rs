@@ -1,6 +1,7 @@
 //! The list of events, alerts and notices: the last ones, a filter, and a pause to read them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 use hs_common::Event;
 
@@ -13,7 +14,8 @@ const MOST: usize = 1000;
 
 /// An entry. Events become text when they are shown, and of most nobody sees it.
 enum Entry {
-    Event(Event),
+    /// With the name of its interface at that time.
+    Event(Event, Rc<str>),
     Alert(Box<Alert>),
     Notice(String),
     /// So many came while the list stood still.
@@ -33,7 +35,10 @@ pub struct Line {
 pub struct Journal {
     entries: VecDeque<(u64, Entry)>,
     kinds: Filter,
-    interfaces: HashMap<u32, String>,
+    /// Whether lines tell their interface.
+    show_interface: bool,
+    /// That of the event before.
+    interface: Rc<str>,
     paused: bool,
     /// What came while it was paused.
     missed: u64,
@@ -45,11 +50,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub fn new(kinds: Filter, interfaces: &[(u32, String)]) -> Journal {
+    pub fn new(kinds: Filter, show_interface: bool) -> Journal {
         Journal {
             entries: VecDeque::new(),
             kinds,
-            interfaces: interfaces.iter().cloned().collect(),
+            show_interface,
+            interface: Rc::from(""),
             paused: false,
             missed: 0,
             scrolled: 0,
@@ -58,9 +64,12 @@ impl Journal {
         }
     }
 
-    pub fn event(&mut self, event: &Event, unix_ns: u64) {
+    pub fn event(&mut self, event: &Event, unix_ns: u64, interface: &str) {
         if Kind::of(event).is_some_and(|kind| self.kinds.passes(kind)) {
-            self.push(unix_ns, Entry::Event(*event));
+            if *self.interface != *interface {
+                self.interface = Rc::from(interface);
+            }
+            self.push(unix_ns, Entry::Event(*event, self.interface.clone()));
         }
     }
 
@@ -138,7 +147,7 @@ impl Journal {
 
     /// The lines to be shown, the newest last.
     pub fn lines(&self, rows: usize) -> Vec<Line> {
-        let mut writer = Lines::new(self.interfaces.len() > 1);
+        let mut writer = Lines::new(self.show_interface);
         let needle = self.needle.to_lowercase();
         let written =
             self.entries.iter().rev().map(|(unix_ns, entry)| self.line(&mut writer, *unix_ns, entry));
@@ -155,9 +164,8 @@ impl Journal {
 
     fn line(&self, writer: &mut Lines, unix_ns: u64, entry: &Entry) -> Line {
         match entry {
-            Entry::Event(event) => {
-                let name = self.interfaces.get(&event.ifindex).map_or("?", String::as_str);
-                let text = writer.event(event, unix_ns, &Origin::Interface(name));
+            Entry::Event(event, interface) => {
+                let text = writer.event(event, unix_ns, &Origin::Interface(interface));
                 Line { kind: Kind::of(event), text }
             }
             Entry::Alert(alert) => Line { kind: Some(Kind::Alert), text: writer.alert(alert, unix_ns) },

@@ -33,8 +33,8 @@ pub const RESPONDERS: usize = 20;
 /// What does not change.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// Each interface, its number first.
-    pub interfaces: Vec<(u32, String)>,
+    /// Whether events of several interfaces may come, so that each has to be told.
+    pub show_interface: bool,
     /// Whether the terminal shall see colours.
     pub colour: bool,
     /// The events that are listed.
@@ -78,7 +78,7 @@ impl Dashboard {
         Dashboard {
             alerts: OpenAlerts::default(),
             history: History::default(),
-            journal: Journal::new(about.filter, &about.interfaces),
+            journal: Journal::new(about.filter, about.show_interface),
             rtt: RoundTrips::default(),
             reading: Reading::default(),
             unix_ns: 0,
@@ -88,9 +88,9 @@ impl Dashboard {
     }
 
     /// Takes an event. `unix_ns`: nanoseconds since 1970.
-    pub fn event(&mut self, event: &Event, unix_ns: u64) {
+    pub fn event(&mut self, event: &Event, unix_ns: u64, interface: &str) {
         self.rtt.event(event);
-        self.journal.event(event, unix_ns);
+        self.journal.event(event, unix_ns, interface);
     }
 
     /// Takes an alert.

@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use hs_common::Config;
 
+use crate::cli::Selector;
 use crate::kernel;
 use crate::report::units::escaped;
 use line::{Line, Verdict};
@@ -23,7 +24,7 @@ use line::{Line, Verdict};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoctorSettings {
     /// The interfaces to look at; none for all that are up.
-    pub interfaces: Vec<String>,
+    pub interfaces: Vec<Selector>,
     /// The `--max-flows` that the memory is worked out for.
     pub max_flows: u32,
 }
@@ -36,7 +37,7 @@ pub fn run(settings: &DoctorSettings, colour: bool, out: &mut impl Write) -> Res
     let config = Config { max_flows: settings.max_flows, ..Config::DEFAULT };
     let machine = look::machine(kernel::map_memory(&config)?)?;
     let mut healthy = tell("machine", &judge::machine(&machine), colour, out)?;
-    let interfaces = look::interfaces(&settings.interfaces);
+    let interfaces = look::interfaces(&settings.interfaces)?;
     if interfaces.is_empty() {
         healthy &= tell("interfaces", &[judge::no_interface()], colour, out)?;
     }

@@ -36,7 +36,7 @@ fn card() -> Card {
             name: "eth0".to_owned(),
             index: 2,
             link_layer: LinkLayer::Ethernet,
-            is_veth: false,
+            kind: None,
         },
         up: true,
         driver: Some("ixgbe".to_owned()),
@@ -126,7 +126,13 @@ fn each_fault_of_an_interface_has_its_verdict_and_its_remedy() {
         (|_| {}, "mode", Ok, "native XDP (the driver has it)", ""),
         (|c| c.native_xdp = Some(false), "mode", Ok, "takes tc (the driver has no native XDP)", ""),
         (|c| c.native_xdp = None, "mode", Unknown, "before Linux 6.3", ""),
-        (|c| c.interface.is_veth = true, "mode", Ok, "takes tc (cheaper than XDP on veth)", ""),
+        (
+            |c| c.interface.kind = Some("veth".to_owned()),
+            "mode",
+            Ok,
+            "takes tc (cheaper than XDP on veth)",
+            "",
+        ),
         (|c| c.interface.link_layer = LinkLayer::None, "mode", Ok, "takes tc (XDP needs Ethernet)", ""),
         (|c| c.xdp_holder = Some("`x`".to_owned()), "mode", Ok, "takes tc (XDP is held", ""),
         (|c| c.xdp_holder = Some("`x`".to_owned()), "XDP", Warning, "program `x`", "dev eth0 xdp off"),
@@ -169,7 +175,7 @@ fn tags_that_the_card_takes_off_are_a_matter_of_the_mode() {
         "eth0.10",
         "ethtool -K eth0 rxvlan off",
     );
-    card.interface.is_veth = true;
+    card.interface.kind = Some("veth".to_owned());
     let lines = judge::interface(&card, &good());
     says(&lines, "VLAN tags", Verdict::Ok, "tc sees them", "");
     says(&lines, "merging", Verdict::Ok, "no handshake is lost", "");

@@ -8,13 +8,16 @@ use aya::programs::tc::TcAttachType;
 use aya::programs::xdp::XdpMode;
 use aya::programs::{ProgramError, loaded_programs};
 use aya::util::KernelVersion;
+use caps::Capability;
 
-use super::object::{CompilerOff, SWEEP};
+use super::object::{CompilerOff, Link, SWEEP};
 use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
 
 /// The program of both kinds of XDP.
 const XDP: &str = "hs_xdp";
+/// The programs of all hooks.
+const PROGRAMS: [&str; 5] = [XDP, "hs_tc_ingress", "hs_tc_egress", "hs_tc_ingress_l3", "hs_tc_egress_l3"];
 
 /// Where ingress is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +71,9 @@ impl fmt::Display for Attachment {
 
 impl Kernel {
     /// Loads what it will take to watch the interfaces, all of it at once: the verifier has most of the work of
-    /// a start, and a CPU for each program. What the kernel refuses is asked for again, and told, where it is
-    /// needed.
-    pub fn prepare(&mut self, interfaces: &[Interface], mode: Mode) {
+    /// a start, and a CPU for each program. With `others`, interfaces of any kind may come later, when nothing
+    /// can be loaded any more. What the kernel refuses is asked for again, and told, where it is needed.
+    pub fn prepare(&mut self, interfaces: &[Interface], others: bool, mode: Mode) {
         let mut names = vec![SWEEP];
         for interface in interfaces {
             names.extend(
@@ -80,6 +83,9 @@ impl Kernel {
                 names.push(egress_program(interface));
             }
         }
+        if others {
+            names.extend(PROGRAMS);
+        }
         self.load_at_once(&names);
     }
 
@@ -88,13 +94,16 @@ impl Kernel {
     /// # Errors
     /// None of the ways works; or the one that `mode` forces does not.
     pub fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<Attachment> {
+        interface.must_be_readable()?;
         let mut fallbacks = Vec::new();
-        let ingress = self.attach_ingress(interface, mode, &mut fallbacks)?;
+        let (ingress, link) = self.attach_ingress(interface, mode, &mut fallbacks)?;
+        let mut links = vec![link];
         let egress = interface.link_layer != LinkLayer::Loopback;
         if egress {
-            self.attach_tc(interface, TcAttachType::Egress)
-                .with_context(|| format!("can't watch what {} sends", interface.name))?;
+            let link = self.attach_tc(interface, TcAttachType::Egress);
+            links.push(link.with_context(|| format!("can't watch what {} sends", interface.name))?);
         }
+        self.links.insert(interface.index, links);
         let why = if mode == Mode::Auto { why(ingress, interface) } else { None };
         Ok(Attachment { interface: interface.clone(), ingress, why, egress, fallbacks })
     }
@@ -104,11 +113,11 @@ impl Kernel {
         interface: &Interface,
         mode: Mode,
         fallbacks: &mut Vec<String>,
-    ) -> Result<Ingress> {
+    ) -> Result<(Ingress, Link)> {
         let candidates = candidates(interface, mode);
         for ingress in candidates {
             match self.attach_one(interface, *ingress) {
-                Ok(()) => return Ok(*ingress),
+                Ok(link) => return Ok((*ingress, link)),
                 // No other program would be taken either.
                 Err(error) if candidates.len() == 1 || error.is::<CompilerOff>() => {
                     return Err(error)
@@ -120,7 +129,7 @@ impl Kernel {
         bail!("can't attach to {}: {}", interface.name, fallbacks.join("; "))
     }
 
-    fn attach_one(&mut self, interface: &Interface, ingress: Ingress) -> Result<()> {
+    fn attach_one(&mut self, interface: &Interface, ingress: Ingress) -> Result<Link> {
         match ingress {
             Ingress::Native => self.attach_xdp(interface, XdpMode::Driver),
             Ingress::Generic => self.attach_xdp(interface, XdpMode::Skb),
@@ -128,7 +137,7 @@ impl Kernel {
         }
     }
 
-    fn attach_xdp(&mut self, interface: &Interface, mode: XdpMode) -> Result<()> {
+    fn attach_xdp(&mut self, interface: &Interface, mode: XdpMode) -> Result<Link> {
         if interface.link_layer == LinkLayer::None {
             bail!("XDP needs an Ethernet header, which {} has not; use --mode tc", interface.name);
         }
@@ -143,12 +152,10 @@ impl Kernel {
         let link = program.attach_to_if_index(interface.index, mode).map_err(explain)?;
         // A link by file descriptor goes with the process, whatever ends it. Kernels before 5.9 have none.
         let link = program.take_link(link)?;
-        self.links
-            .push(Box::new(FdLink::try_from(link).context("this kernel has no XDP links (Linux 5.9)")?));
-        Ok(())
+        Ok(Box::new(FdLink::try_from(link).context("this kernel has no XDP links (Linux 5.9)")?))
     }
 
-    fn attach_tc(&mut self, interface: &Interface, side: TcAttachType) -> Result<()> {
+    fn attach_tc(&mut self, interface: &Interface, side: TcAttachType) -> Result<Link> {
         let name = match side {
             TcAttachType::Ingress => ingress_program(Ingress::Tc, interface),
             _ => egress_program(interface),
@@ -158,9 +165,19 @@ impl Kernel {
             clsact::prepare(&interface.name, side, name)?;
         }
         let link = program.attach(&interface.name, side).map_err(explain)?;
-        let link = program.take_link(link)?;
-        self.links.push(Box::new(link));
-        Ok(())
+        Ok(Box::new(program.take_link(link)?))
+    }
+
+    /// The capabilities without which an interface that comes can't be attached to. By links, which the kernel has
+    /// for XDP since 5.9 and for tc since 6.6, whoever holds a program may attach it.
+    pub fn needs_to_attach() -> &'static [Capability] {
+        if has_tcx() { &[] } else { &[Capability::CAP_NET_ADMIN] }
+    }
+
+    /// Detaches from the interface of this number. One that was moved to another network namespace keeps what is
+    /// attached to it until then.
+    pub fn detach_from(&mut self, index: u32) {
+        self.links.remove(&index);
     }
 
     /// Detaches from all interfaces; the totals stand still from then on.
@@ -180,9 +197,9 @@ pub fn ways(interface: &Interface, mode: Mode) -> impl Iterator<Item = (Ingress,
 /// on veth 52 to 76 ns, generic XDP 223 to 258, native XDP 648 to 673 (Linux 6.18, see docs/performance.md).
 fn candidates(interface: &Interface, mode: Mode) -> &'static [Ingress] {
     match (mode, interface.link_layer) {
-        (Mode::Auto, LinkLayer::None) => &[Ingress::Tc],
+        (Mode::Auto, LinkLayer::None | LinkLayer::Other(_)) => &[Ingress::Tc],
         (Mode::Auto, LinkLayer::Loopback) => &[Ingress::Tc, Ingress::Generic],
-        (Mode::Auto, LinkLayer::Ethernet) if interface.is_veth => {
+        (Mode::Auto, LinkLayer::Ethernet) if interface.is_veth() => {
             &[Ingress::Tc, Ingress::Generic, Ingress::Native]
         }
         (Mode::Auto, LinkLayer::Ethernet) => &[Ingress::Native, Ingress::Tc, Ingress::Generic],
@@ -198,7 +215,7 @@ fn why(ingress: Ingress, interface: &Interface) -> Option<&'static str> {
         (Ingress::Native, _) => Some("the driver has it"),
         (Ingress::Tc, LinkLayer::None) => Some("XDP needs Ethernet"),
         (Ingress::Tc, LinkLayer::Loopback) => Some("loopback has no native XDP"),
-        (Ingress::Tc, LinkLayer::Ethernet) if interface.is_veth => Some("cheaper than XDP on veth"),
+        (Ingress::Tc, LinkLayer::Ethernet) if interface.is_veth() => Some("cheaper than XDP on veth"),
         _ => None,
     }
 }

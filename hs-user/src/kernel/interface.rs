@@ -1,11 +1,9 @@
 //! What the kernel says of an interface.
 
 use std::collections::BTreeSet;
-use std::ffi::CString;
-use std::fs;
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use netlink_packet_route::link::{LinkAttribute, LinkInfo, LinkMessage};
 
 use super::{genetlink, netlink};
 
@@ -18,6 +16,8 @@ pub enum LinkLayer {
     Loopback,
     /// An IP header: tun, WireGuard, IP tunnels, PPP.
     None,
+    /// Something else, which hs-mon can't read: its ARPHRD number (linux/if_arp.h).
+    Other(u16),
 }
 
 /// A network interface.
@@ -29,38 +29,51 @@ pub struct Interface {
     pub index: u32,
     /// What its packets begin with.
     pub link_layer: LinkLayer,
-    /// Whether it is one end of a veth pair: packets come to it as skbs.
-    pub is_veth: bool,
+    /// What kind of virtual interface it is, such as `bridge`; none if a driver's device is behind it.
+    pub kind: Option<String>,
 }
 
 // linux/if_arp.h
-const ARPHRD_ETHER: u32 = 1;
-const ARPHRD_LOOPBACK: u32 = 772;
-const ARPHRD_WITHOUT_HEADER: [u32; 8] = [512, 519, 768, 769, 776, 778, 823, 65534];
+const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_LOOPBACK: u16 = 772;
+const ARPHRD_WITHOUT_HEADER: [u16; 8] = [512, 519, 768, 769, 776, 778, 823, 65534];
 
 impl Interface {
-    /// Looks an interface up by name.
+    /// All that there are in the network namespace of the calling thread.
     ///
     /// # Errors
-    /// There is none of this name (the error lists those there are), or its link type is not known.
-    pub fn named(name: &str) -> Result<Interface> {
-        let Some(index) = index_of(name) else {
-            bail!(
-                "no such interface: {}; there are: {}",
-                name.escape_default(),
-                interface_names().join(", ")
-            );
-        };
-        let is_veth =
-            netlink::is_veth(index).with_context(|| format!("can't ask the kernel about {name}"))?;
-        Ok(Interface { name: name.to_owned(), index, link_layer: link_layer(name)?, is_veth })
+    /// The kernel does not answer.
+    pub fn all() -> Result<Vec<Interface>> {
+        let links = netlink::all_links().context("can't ask the kernel for its interfaces")?;
+        Ok(links.iter().map(Interface::of_link).collect())
     }
 
-    /// Whether there still is an interface of this number here.
-    pub fn is_there(&self) -> bool {
-        let mut name = [0; libc::IF_NAMESIZE];
-        // SAFETY: the kernel writes a name, with its zero byte, into a buffer of the size that it asks for.
-        !unsafe { libc::if_indextoname(self.index, name.as_mut_ptr()) }.is_null()
+    /// The one of this name among `all`.
+    ///
+    /// # Errors
+    /// There is none of this name (the error lists those there are), or its packets can't be read.
+    pub fn named(name: &str, all: &[Interface]) -> Result<Interface> {
+        let Some(interface) = all.iter().find(|interface| interface.name == name) else {
+            let mut names: Vec<&str> = all.iter().map(|interface| interface.name.as_str()).collect();
+            names.sort_unstable();
+            bail!("no such interface: {}; there are: {}", name.escape_default(), names.join(", "));
+        };
+        interface.must_be_readable()?;
+        Ok(interface.clone())
+    }
+
+    /// That hs-mon can read its packets.
+    ///
+    /// # Errors
+    /// It can't.
+    pub fn must_be_readable(&self) -> Result<()> {
+        match self.link_layer {
+            LinkLayer::Other(kind) => Err(anyhow!(
+                "{} has link type {kind}, which hs-mon can't read; watch one with Ethernet",
+                self.name
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The number of the XDP program that is attached, if there is one.
@@ -71,9 +84,9 @@ impl Interface {
         netlink::xdp_program(self.index).with_context(|| format!("can't ask the kernel about {}", self.name))
     }
 
-    /// What kind of virtual interface it is, such as `bridge`; none if a driver's device is behind it.
-    pub fn kind(&self) -> Option<String> {
-        netlink::kind(self.index).ok().flatten().map(|kind| kind.to_string())
+    /// Whether it is one end of a veth pair: packets come to it as skbs.
+    pub fn is_veth(&self) -> bool {
+        self.kind.as_deref() == Some("veth")
     }
 
     /// Whether the driver runs XDP itself. `None` if the kernel does not tell: before Linux 6.3.
@@ -90,31 +103,40 @@ impl Interface {
     pub fn has_symmetric_rss(&self) -> Option<bool> {
         genetlink::has_symmetric_rss(self.index)
     }
-}
 
-fn index_of(name: &str) -> Option<u32> {
-    let name = CString::new(name).ok()?;
-    // SAFETY: the string ends with a zero byte and lives until the call returns.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    (index != 0).then_some(index)
-}
-
-fn link_layer(name: &str) -> Result<LinkLayer> {
-    let path = Path::new("/sys/class/net").join(name).join("type");
-    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    match text.trim().parse::<u32>() {
-        Ok(ARPHRD_ETHER) => Ok(LinkLayer::Ethernet),
-        Ok(ARPHRD_LOOPBACK) => Ok(LinkLayer::Loopback),
-        Ok(kind) if ARPHRD_WITHOUT_HEADER.contains(&kind) => Ok(LinkLayer::None),
-        _ => bail!("{name} has link type {}, which hs-mon can't read; watch one with Ethernet", text.trim()),
+    /// As rtnetlink tells of it.
+    pub(super) fn of_link(link: &LinkMessage) -> Interface {
+        Interface {
+            name: link.attributes.iter().find_map(name).unwrap_or_default(),
+            index: link.header.index,
+            link_layer: LinkLayer::of(link.header.link_layer_type.into()),
+            kind: link.attributes.iter().find_map(kind),
+        }
     }
 }
 
-/// The names of all interfaces here, in order.
-pub fn interface_names() -> Vec<String> {
-    let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
+fn kind(attribute: &LinkAttribute) -> Option<String> {
+    let LinkAttribute::LinkInfo(infos) = attribute else { return None };
+    infos.iter().find_map(|info| match info {
+        LinkInfo::Kind(kind) => Some(kind.to_string()),
+        _ => None,
+    })
+}
+
+fn name(attribute: &LinkAttribute) -> Option<String> {
+    match attribute {
+        LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+impl LinkLayer {
+    fn of(arphrd: u16) -> LinkLayer {
+        match arphrd {
+            ARPHRD_ETHER => LinkLayer::Ethernet,
+            ARPHRD_LOOPBACK => LinkLayer::Loopback,
+            kind if ARPHRD_WITHOUT_HEADER.contains(&kind) => LinkLayer::None,
+            kind => LinkLayer::Other(kind),
+        }
+    }
 }

@@ -16,8 +16,9 @@ mod totals;
 mod victims;
 
 pub use attach::{Attachment, Ingress, has_tcx, ways, xdp_holder};
-pub use interface::{Interface, LinkLayer, interface_names};
+pub use interface::{Interface, LinkLayer};
 pub use memory::{map_memory, mib};
+pub use netlink::{LinkChange, LinkNews};
 pub use object::{Kernel, Options};
 pub use readings::{ProgramCost, Readings, Slots};
 pub use sock_diag::accept_queue;

@@ -1,19 +1,119 @@
-//! Questions to rtnetlink: which XDP program an interface carries, and what kind of interface it is.
+//! rtnetlink: which interfaces there are, what is said of one, and the news of all; and questions to any netlink.
 
+use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 
 use netlink_packet_core::{
-    NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NetlinkSerializable,
 };
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp};
+use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
+use super::Interface;
+
+type Message = NetlinkMessage<RouteNetlinkMessage>;
+
+/// linux/rtnetlink.h: the news of links.
+const RTNLGRP_LINK: u32 = 1;
+/// Room for news that nobody has read yet: some hundred changes. Beyond, the kernel says that some are missing.
+const NEWS_BUFFER: usize = 1 << 20;
+
+/// What became of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkChange {
+    /// It is there, and so it is.
+    Is(Interface),
+    /// The one of this number is not there any more: removed, or moved to another network namespace.
+    Gone(u32),
+}
+
+/// The news of interfaces in the network namespace where this was made, as the kernel tells them.
+pub struct LinkNews {
+    socket: Socket,
+    unread: VecDeque<LinkChange>,
+}
+
+impl LinkNews {
+    /// Hears the news from now on.
+    ///
+    /// # Errors
+    /// The kernel has no rtnetlink.
+    pub fn subscribe() -> io::Result<LinkNews> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.set_rx_buf_sz(NEWS_BUFFER as libc::c_int)?;
+        socket.bind_auto()?;
+        socket.add_membership(RTNLGRP_LINK)?;
+        socket.set_non_blocking(true)?;
+        Ok(LinkNews { socket, unread: VecDeque::new() })
+    }
+
+    /// The next change, if there is one now.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if there is none; `ENOBUFS` if some were lost, so that all interfaces
+    /// have to be asked for anew.
+    pub fn next_change(&mut self) -> io::Result<LinkChange> {
+        loop {
+            if let Some(change) = self.unread.pop_front() {
+                return Ok(change);
+            }
+            let (bytes, from) = self.socket.recv_from_full()?;
+            // Anybody may send to the socket; the kernel is number 0.
+            if from.port_number() == 0 {
+                self.unread.extend(messages(&bytes).filter_map(|message| change(message.payload)));
+            }
+        }
+    }
+}
+
+impl AsRawFd for LinkNews {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+fn change(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<LinkChange> {
+    match payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if is_whole(&link) => {
+            Some(LinkChange::Is(Interface::of_link(&link)))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) if is_whole(&link) => {
+            Some(LinkChange::Gone(link.header.index))
+        }
+        _ => None,
+    }
+}
+
+/// Not the news that an interface became, or is no longer, the port of a bridge.
+fn is_whole(link: &LinkMessage) -> bool {
+    link.header.interface_family == AddressFamily::Unspec
+}
+
+/// All interfaces, by their numbers.
+pub(super) fn all_links() -> io::Result<Vec<LinkMessage>> {
+    let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let socket = ask(NETLINK_ROUTE, question, NLM_F_DUMP)?;
+    let mut links = Vec::new();
+    loop {
+        let (bytes, _) = socket.recv_from_full()?;
+        for message in messages(&bytes) {
+            match message.payload {
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => links.push(link),
+                NetlinkPayload::Error(error) => return Err(error.to_io()),
+                NetlinkPayload::Done(_) => return Ok(links),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// The number of the interface's XDP program, of whatever mode.
 pub(super) fn xdp_program(index: u32) -> io::Result<Option<u32>> {
-    let link = ask(index)?;
-    let xdp = link.attributes.into_iter().filter_map(|attribute| match attribute {
+    let xdp = link(index)?.attributes.into_iter().filter_map(|attribute| match attribute {
         LinkAttribute::Xdp(xdp) => Some(xdp),
         _ => None,
     });
@@ -23,24 +123,7 @@ pub(super) fn xdp_program(index: u32) -> io::Result<Option<u32>> {
     }))
 }
 
-/// Whether the interface is one end of a veth pair.
-pub(super) fn is_veth(index: u32) -> io::Result<bool> {
-    Ok(kind(index)? == Some(InfoKind::Veth))
-}
-
-/// What kind of virtual interface it is, such as a bridge; none if it is a device's own.
-pub(super) fn kind(index: u32) -> io::Result<Option<InfoKind>> {
-    let infos = ask(index)?.attributes.into_iter().filter_map(|attribute| match attribute {
-        LinkAttribute::LinkInfo(infos) => Some(infos),
-        _ => None,
-    });
-    Ok(infos.flatten().find_map(|info| match info {
-        LinkInfo::Kind(kind) => Some(kind),
-        _ => None,
-    }))
-}
-
-fn ask(index: u32) -> io::Result<LinkMessage> {
+fn link(index: u32) -> io::Result<LinkMessage> {
     let mut link = LinkMessage::default();
     link.header.index = index;
     match exchange(NETLINK_ROUTE, RouteNetlinkMessage::GetLink(link))? {
@@ -54,17 +137,7 @@ pub(super) fn exchange<M>(protocol: isize, question: M) -> io::Result<M>
 where
     M: NetlinkSerializable + NetlinkDeserializable + std::fmt::Debug,
 {
-    let mut socket = Socket::new(protocol)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST;
-    let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(question));
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
-    let (answer, _) = socket.recv_from_full()?;
+    let (answer, _) = ask(protocol, question, 0)?.recv_from_full()?;
     let answer = NetlinkMessage::<M>::deserialize(&answer).map_err(io::Error::other)?;
     match answer.payload {
         NetlinkPayload::InnerMessage(answer) => Ok(answer),
@@ -73,6 +146,33 @@ where
     }
 }
 
+/// A socket at which the answer arrives.
+fn ask<M: NetlinkSerializable>(protocol: isize, question: M, flags: u16) -> io::Result<Socket> {
+    let mut socket = Socket::new(protocol)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | flags;
+    let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(question));
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    Ok(socket)
+}
+
 fn unexpected() -> io::Error {
     io::Error::other("unexpected answer by netlink")
+}
+
+/// The messages in a datagram. One that can't be read is left out: it must not hide the others.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message> {
+    let next = move || {
+        let length = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
+        let message = bytes.get(..length).filter(|message| !message.is_empty())?;
+        // Each begins at a multiple of four.
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(Message::deserialize(message).ok())
+    };
+    std::iter::from_fn(next).flatten()
 }

@@ -1,6 +1,7 @@
 //! Loads the embedded BPF object and hands out its programs.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::{fmt, thread};
 
 use anyhow::{Context, Result, anyhow};
@@ -43,11 +44,14 @@ pub struct Options {
     pub log_level: u8,
 }
 
+/// Detaches when it is dropped.
+pub(super) type Link = Box<dyn Any + Send>;
+
 /// The loaded object. Maps and attachments go when it is dropped, or with the process.
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
-    /// What is attached, for as long as it is kept here.
-    pub(super) links: Vec<Box<dyn Any + Send>>,
+    /// What is attached to each interface, by its number, for as long as it is kept here.
+    pub(super) links: HashMap<u32, Vec<Link>>,
     config: Config,
     pub(super) seed: u64,
 }
@@ -81,7 +85,7 @@ impl Kernel {
             .verifier_log_level(VerifierLogLevel::STATS)
             .load(OBJECT)
             .map_err(explain)?;
-        let mut kernel = Kernel { ebpf, links: Vec::new(), config: settings, seed };
+        let mut kernel = Kernel { ebpf, links: HashMap::new(), config: settings, seed };
         kernel.set_watch_began(settings.watch_began_ns)?;
         Ok(kernel)
     }

@@ -11,7 +11,7 @@ use crate::kernel::{Ingress, ProgramCost};
 use crate::process;
 
 /// The kernel's totals that have a metric of their own. Outcomes share one.
-const TOTALS: [(Counter, &str, &str); 14] = [
+const TOTALS: [(Counter, &str, &str); 15] = [
     (Counter::Packets, "hsmon_packets_total", "Packets that passed a hook."),
     (Counter::TcpSegments, "hsmon_tcp_segments_total", "TCP segments among the packets."),
     (Counter::Filtered, "hsmon_tcp_segments_filtered_total", "TCP segments of ports that are not watched."),
@@ -41,6 +41,11 @@ const TOTALS: [(Counter, &str, &str); 14] = [
         Counter::SynBeforeWatch,
         "hsmon_syns_before_watch_total",
         "SYNs that passed while hs-mon was attaching.",
+    ),
+    (
+        Counter::SeenAgain,
+        "hsmon_seen_again_total",
+        "SYNs and SYN-ACKs seen at another interface just before: the same packets.",
     ),
 ];
 

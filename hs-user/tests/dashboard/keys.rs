@@ -36,12 +36,12 @@ fn a_pause_stops_the_list_and_counts_what_comes_meanwhile() {
     let mut dashboard = peaceful(true);
     keys(&mut dashboard, "p");
     let before = seen(&dashboard);
-    dashboard.event(&malformed("198.18.7.7:7", "198.18.0.1:80", hs_common::Anomaly::Xmas), NOON);
+    dashboard.event(&malformed("198.18.7.7:7", "198.18.0.1:80", hs_common::Anomaly::Xmas), NOON, ETH0);
     assert!(!seen(&dashboard).contains("198.18.7.7"), "{before}");
     assert!(seen(&dashboard).contains("stopped, 1 more"), "{}", seen(&dashboard));
     keys(&mut dashboard, "p");
     assert!(seen(&dashboard).contains("… 1 more while the list stood still"), "{}", seen(&dashboard));
-    dashboard.event(&malformed("198.18.7.7:7", "198.18.0.1:80", hs_common::Anomaly::Xmas), NOON);
+    dashboard.event(&malformed("198.18.7.7:7", "198.18.0.1:80", hs_common::Anomaly::Xmas), NOON, ETH0);
     assert!(seen(&dashboard).contains("198.18.7.7"), "{}", seen(&dashboard));
 }
 
@@ -90,7 +90,7 @@ fn help_names_every_key_and_goes_at_the_next_one() {
 #[test]
 fn the_list_keeps_the_last_thousand() {
     let mut dashboard = empty(true);
-    (0..100_000_u64).for_each(|number| dashboard.event(&completed(), NOON + number * 1000));
+    (0..100_000_u64).for_each(|number| dashboard.event(&completed(), NOON + number * 1000, ETH0));
     (0..200).for_each(|_| assert_eq!(key(&mut dashboard, KeyCode::PageUp), Wish::None));
     assert!(seen(&dashboard).contains("12:00:00.099000"), "{}", seen(&dashboard));
 }

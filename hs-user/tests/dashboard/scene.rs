@@ -18,10 +18,12 @@ use super::samples::*;
 /// When the watch began, by the clock of the events.
 const BEGAN_NS: u64 = 1000 * NS_PER_SEC;
 const SECONDS: u64 = 60;
+/// Where all of it is seen.
+pub const ETH0: &str = "eth0";
 
 pub fn empty(colour: bool) -> Dashboard {
-    let interfaces = vec![(0, "eth0".to_owned())];
-    let mut dashboard = Dashboard::new(About { interfaces, colour, filter: Filter::ALL, began_ns: BEGAN_NS });
+    let mut dashboard =
+        Dashboard::new(About { show_interface: false, colour, filter: Filter::ALL, began_ns: BEGAN_NS });
     dashboard.set_time(NOON);
     dashboard
 }
@@ -96,9 +98,9 @@ fn pass(dashboard: &mut Dashboard, flooded: bool) {
 fn events(dashboard: &mut Dashboard) {
     for number in 0..100_u64 {
         let rtt_synack_us = 300 + number as u32;
-        dashboard.event(&Event { rtt_synack_us, ..completed() }, NOON + number * NS_PER_SEC / 2);
+        dashboard.event(&Event { rtt_synack_us, ..completed() }, NOON + number * NS_PER_SEC / 2, ETH0);
     }
-    dashboard.event(&half_open(), NOON + 59 * NS_PER_SEC);
+    dashboard.event(&half_open(), NOON + 59 * NS_PER_SEC, ETH0);
     dashboard.notice("warning: interface a\x1b[2J is gone".to_owned());
 }
 

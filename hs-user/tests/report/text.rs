@@ -114,6 +114,7 @@ flows evicted, table full                    0
 segments not tracked, contended              0
 SYN-ACKs without a known SYN                 0
 SYNs while attaching                         0
+SYNs, SYN-ACKs seen once more                0
 alerts                                       1
 ";
     assert_eq!(text, expected);

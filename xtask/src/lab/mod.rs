@@ -116,22 +116,27 @@ impl Lab {
             server: Host { ns: Netns::create(format!("{name}-s"))?, plan: SERVER, peer: CLIENT },
             client: Host { ns: Netns::create(format!("{name}-c"))?, plan: CLIENT, peer: SERVER },
         };
-        lab.plug_in()?;
-        let mut of_server = lab.server.set_up(options);
+        lab.server.ns.isolate()?;
+        lab.client.ns.isolate()?;
+        lab.plug_in(options)?;
+        Ok(lab)
+    }
+
+    /// The cable, at the start or once it was taken out, and what the hosts make of it.
+    pub fn plug_in(&self, options: Options) -> Result<()> {
+        self.add_cable()?;
+        let mut of_server = self.server.set_up(options);
         if options.addresses {
             let back = CLIENT;
             of_server.push(format!("route add {NET_V4} via {}", back.v4));
             of_server.push(format!("route add {NET_V6} via {}", back.v6));
         }
-        lab.client.ns.ip_all(&lab.client.set_up(options))?;
-        lab.server.ns.ip_all(&of_server)?;
-        Ok(lab)
+        self.client.ns.ip_all(&self.client.set_up(options))?;
+        self.server.ns.ip_all(&of_server)
     }
 
     /// Both ends come to life where they belong, so the names can't clash with anything on this machine.
-    fn plug_in(&self) -> Result<()> {
-        self.server.ns.isolate()?;
-        self.client.ns.isolate()?;
+    fn add_cable(&self) -> Result<()> {
         let (server, client) = (self.server.plan, self.client.plan);
         self.server.ns.ip(&format!(
             "link add {} address {} type veth peer name {} address {} netns {}",

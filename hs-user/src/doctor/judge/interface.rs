@@ -55,6 +55,7 @@ fn link(card: &Card) -> Line {
         LinkLayer::Ethernet => "Ethernet",
         LinkLayer::Loopback => "loopback",
         LinkLayer::None => "no Ethernet header",
+        LinkLayer::Other(_) => "a header that hs-mon can't read",
     };
     let found = match (&card.driver, card.interface.link_layer) {
         (Some(driver), _) => format!("{begins}, driver {driver}"),

@@ -6,26 +6,45 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::super::facts::Card;
-use crate::kernel::{Interface, interface_names, xdp_holder};
+use crate::cli::Selector;
+use crate::kernel::{Interface, LinkLayer, xdp_holder};
 
 /// The device is up (linux/if.h).
 const IFF_UP: u32 = 1;
 
-/// Looks at these interfaces; if none is named, at all that are up.
-pub fn interfaces(named: &[String]) -> Vec<(String, Result<Card>)> {
-    let names = if named.is_empty() {
-        interface_names().into_iter().filter(|name| is_up(name)).collect()
+/// Looks at the interfaces that are asked for; if none is, at all that are up.
+///
+/// # Errors
+/// The kernel does not answer.
+pub fn interfaces(asked: &[Selector]) -> Result<Vec<(String, Result<Card>)>> {
+    let present = Interface::all()?;
+    let up = present.iter().map(|interface| interface.name.clone()).filter(|name| is_up(name));
+    let mut names: Vec<String> = if asked.is_empty() {
+        up.collect()
     } else {
-        named.to_vec()
+        asked.iter().flat_map(|one| meant(one, &present)).collect()
     };
-    names.into_iter().map(|name| (name.clone(), card(&name))).collect()
+    names.sort_unstable();
+    names.dedup();
+    Ok(names.into_iter().map(|name| (name.clone(), card(&name, &present))).collect())
 }
 
-fn card(name: &str) -> Result<Card> {
-    let interface = Interface::named(name)?;
+/// The names that are meant, also of one that is not there.
+fn meant(asked: &Selector, present: &[Interface]) -> Vec<String> {
+    match asked {
+        Selector::Name(name) => vec![name.clone()],
+        _ => {
+            let fits = |one: &&Interface| asked.takes(&one.name, one.link_layer == LinkLayer::Loopback);
+            present.iter().filter(fits).map(|one| one.name.clone()).collect()
+        }
+    }
+}
+
+fn card(name: &str, present: &[Interface]) -> Result<Card> {
+    let interface = Interface::named(name, present)?;
     Ok(Card {
         up: is_up(name),
-        driver: driver(name).or_else(|| interface.kind()),
+        driver: driver(name).or_else(|| interface.kind.clone()),
         xdp_holder: xdp_holder(&interface)?,
         native_xdp: interface.has_native_xdp(),
         features: interface.active_features(),

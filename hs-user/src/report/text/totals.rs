@@ -94,7 +94,8 @@ fn losses(out: &mut Vec<u8>, totals: &Counters) -> io::Result<()> {
     row(out, "flows evicted, table full", totals.get(Counter::FlowsEvicted), "")?;
     row(out, "segments not tracked, contended", totals.get(Counter::FlowsContended), "")?;
     row(out, "SYN-ACKs without a known SYN", totals.get(Counter::SynackUnmatched), "")?;
-    row(out, "SYNs while attaching", totals.get(Counter::SynBeforeWatch), "")
+    row(out, "SYNs while attaching", totals.get(Counter::SynBeforeWatch), "")?;
+    row(out, "SYNs, SYN-ACKs seen once more", totals.get(Counter::SeenAgain), "")
 }
 
 fn row(out: &mut Vec<u8>, name: impl Display, number: u64, note: impl Display) -> io::Result<()> {

@@ -1,0 +1,42 @@
+//! What hs-mon gives up once it has attached. From then on it reads what attackers send, and holds nothing that
+//! they could use: the file descriptors of its own maps, programs and links are all that its work takes.
+
+mod identity;
+mod sandbox;
+mod syscalls;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use caps::{CapSet, Capability, CapsHashSet};
+
+/// Gives up the user, all capabilities but those of `keep`, most of the file system and most system calls. For good, and
+/// for the calling thread: the process must not have others. `config` may still be read.
+///
+/// # Errors
+/// The kernel refuses something that it should not.
+pub fn give_up(keep: &[Capability], config: Option<&Path>) -> Result<()> {
+    // SAFETY: prctl takes no pointers here.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+        return Err(std::io::Error::last_os_error()).context("can't give up new privileges");
+    }
+    // While the file with the users may still be read.
+    let nobody = identity::nobody();
+    sandbox::enter(config).context("can't confine hs-mon by Landlock")?;
+    // Takes CAP_SETPCAP, which who starts hs-mon without root may not have given; without new privileges, no
+    // capability can be had from the bounding set anyway.
+    let _ = caps::clear(None, CapSet::Bounding);
+    identity::change_to(nobody, !keep.is_empty())?;
+    let keep: CapsHashSet = keep.iter().copied().filter(|one| has(*one)).collect();
+    for set in [CapSet::Ambient, CapSet::Inheritable] {
+        caps::clear(None, set).context("can't give up capabilities")?;
+    }
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &keep).context("can't give up capabilities")?;
+    }
+    syscalls::confine().context("can't confine hs-mon by seccomp")
+}
+
+fn has(capability: Capability) -> bool {
+    caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false)
+}
