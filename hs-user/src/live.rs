@@ -50,10 +50,17 @@ pub fn run<W: Write>(settings: &LiveSettings, reporter: Reporter<W>) -> Result<(
     descriptors::allow_many();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // From the first line on standard error on, it reads its configuration again and is not killed by that.
-        let hangup = signal(SignalKind::hangup())?;
-        Watch::start(settings, reporter)?.run(settings, hangup).await
+        // From the first line on standard error on, a signal ends it with its totals, or has it read its configuration
+        // again.
+        let signals = Signals { stop: Stop::hear()?, hangup: signal(SignalKind::hangup())? };
+        Watch::start(settings, reporter)?.run(settings, signals).await
     })
+}
+
+/// What is heard from outside.
+struct Signals {
+    stop: Stop,
+    hangup: Signal,
 }
 
 struct Watch<W: Write> {
@@ -145,8 +152,9 @@ impl<W: Write> Watch<W> {
         })
     }
 
-    async fn run(mut self, settings: &LiveSettings, mut hangup: Signal) -> Result<()> {
-        let mut stop = Stop::new(settings.duration)?;
+    async fn run(mut self, settings: &LiveSettings, signals: Signals) -> Result<()> {
+        let Signals { mut stop, mut hangup } = signals;
+        stop.within(settings.duration);
         let mut sweep = ticks(SWEEP_EVERY);
         let mut observe = ticks(Duration::from_nanos(OBSERVE_EVERY_NS));
         let mut stats = settings.stats_interval.map(ticks);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aya::util::KernelVersion;
 
 use crate::kernel::Interface;
+use crate::privilege::Outlook;
 
 /// The machine, as this process sees it.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct Machine {
     pub capabilities: u64,
     /// Whether they count for the whole machine, and not for a user namespace.
     pub initial_user_namespace: bool,
+    /// What is left once hs-mon has attached.
+    pub outlook: Outlook,
+    /// Whether it keeps CAP_NET_ADMIN for interfaces that come later.
+    pub keeps_net_admin: bool,
     /// `kernel.unprivileged_bpf_disabled`.
     pub unprivileged_bpf_disabled: Option<u32>,
     /// Whether tc programs are attached by links (Linux 6.6).

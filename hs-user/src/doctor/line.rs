@@ -80,9 +80,9 @@ impl Line {
     pub fn write(&self, colour: bool, out: &mut impl Write) -> io::Result<()> {
         let style = if colour { self.verdict.style() } else { Style::new() };
         let word = self.verdict.word();
-        writeln!(out, "  {style}{word:<8}{style:#} {:<13}{}", self.subject, escaped(&self.finding))?;
+        writeln!(out, "  {style}{word:<8}{style:#} {:<14}{}", self.subject, escaped(&self.finding))?;
         match &self.remedy {
-            Some(remedy) => writeln!(out, "{:23}→ {}", "", escaped(remedy)),
+            Some(remedy) => writeln!(out, "{:24}→ {}", "", escaped(remedy)),
             None => Ok(()),
         }
     }

@@ -8,6 +8,7 @@ use super::facts::{Card, Machine};
 use super::judge;
 use super::line::{Line, Verdict};
 use crate::kernel::{Interface, LinkLayer};
+use crate::privilege::Outlook;
 
 const MIB: u64 = 1 << 20;
 
@@ -20,6 +21,8 @@ fn good() -> Machine {
         jit: Some(1),
         capabilities: 1 << 39 | 1 << 38 | 1 << 12,
         initial_user_namespace: true,
+        outlook: Outlook { user: "nobody", landlock: Some(6), seccomp: true },
+        keeps_net_admin: false,
         unprivileged_bpf_disabled: Some(2),
         tcx: true,
         lacking_modules: vec!["cls_bpf", "sch_ingress"],
@@ -75,7 +78,7 @@ fn says(lines: &[Line], subject: &str, verdict: Verdict, finding: &str, remedy: 
 #[test]
 fn where_all_is_well_nothing_is_advised() {
     let lines = [judge::machine(&good()), judge::interface(&card(), &good())].concat();
-    assert_eq!(lines.len(), 13);
+    assert_eq!(lines.len(), 14);
     for line in lines {
         assert_eq!((line.verdict, &line.remedy), (Verdict::Ok, &None), "{line:?}");
     }
@@ -85,7 +88,7 @@ fn where_all_is_well_nothing_is_advised() {
 fn each_fault_of_a_machine_has_its_verdict_and_its_remedy() {
     use Verdict::{Fail, Unknown, Warning};
     type Change = fn(&mut Machine);
-    let table: [(Change, &str, Verdict, &str, &str); 13] = [
+    let table: [(Change, &str, Verdict, &str, &str); 17] = [
         (|m| m.version = KernelVersion::new(5, 10, 0), "kernel", Fail, "need 5.17", "6.1"),
         (|m| m.version = KernelVersion::new(5, 19, 0), "kernel", Warning, "tested on 6.1", "6.1"),
         (|m| m.jit = Some(0), "BPF compiler", Fail, "off", "sysctl net.core.bpf_jit_enable=1"),
@@ -95,6 +98,10 @@ fn each_fault_of_a_machine_has_its_verdict_and_its_remedy() {
         (|m| m.capabilities = 1 << 21, "privilege", Fail, "lacks CAP_NET_ADMIN", "sudo"),
         (|m| m.capabilities = 1 << 21 | 1 << 12, "privilege", Verdict::Ok, "CAP_BPF", ""),
         (|m| m.initial_user_namespace = false, "privilege", Fail, "user namespace", "container"),
+        (|_| {}, "once attached", Verdict::Ok, "user nobody, no capability, seccomp, Landlock 6", ""),
+        (|m| m.keeps_net_admin = true, "once attached", Verdict::Ok, "CAP_NET_ADMIN alone, for", ""),
+        (|m| m.outlook.landlock = None, "once attached", Warning, "no Landlock", "lsm=landlock"),
+        (|m| m.outlook.seccomp = false, "once attached", Warning, "no seccomp", "CONFIG_SECCOMP_FILTER"),
         (|m| m.tcx = false, "tc", Fail, "cls_bpf and sch_ingress", "modules"),
         (|m| m.group_bytes = Some(20 * MIB), "memory", Fail, "has 20 MiB left", "MemoryMax="),
         (|m| m.available_bytes = Some(44 * MIB), "memory", Fail, "has 44 MiB left", "--max-flows"),
@@ -203,6 +210,6 @@ fn a_line_is_plain_or_coloured_and_its_remedy_stands_below() {
         line.write(colour, &mut out).expect("writing to memory");
         String::from_utf8(out).expect("UTF-8")
     };
-    assert_eq!(written(false), "  FAIL     tc           is missing\n                       → install it\n");
+    assert_eq!(written(false), "  FAIL     tc            is missing\n                        → install it\n");
     assert!(written(true).contains("\u{1b}["));
 }

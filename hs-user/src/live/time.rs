@@ -17,12 +17,18 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    pub(super) fn new(duration: Option<Duration>) -> io::Result<Stop> {
+    /// Hears the signals from now on.
+    pub(super) fn hear() -> io::Result<Stop> {
         Ok(Stop {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            deadline: Instant::now() + duration.unwrap_or(NEVER),
+            deadline: Instant::now() + NEVER,
         })
+    }
+
+    /// Comes at the latest so long from now.
+    pub(super) fn within(&mut self, duration: Option<Duration>) {
+        self.deadline = Instant::now() + duration.unwrap_or(NEVER);
     }
 
     pub(super) async fn wait(&mut self) {

@@ -11,7 +11,16 @@ const NOBODY: (libc::uid_t, libc::gid_t) = (65_534, 65_534);
 
 /// User and group that root is to become: `hs-mon` if there is such a user, else `nobody`.
 pub(super) fn nobody() -> (libc::uid_t, libc::gid_t) {
-    own_user(&fs::read_to_string("/etc/passwd").unwrap_or_default()).unwrap_or(NOBODY)
+    own_user(&passwd()).unwrap_or(NOBODY)
+}
+
+/// The same, by its name.
+pub(super) fn name_of_nobody() -> &'static str {
+    if own_user(&passwd()).is_some() { OWN_USER } else { "nobody" }
+}
+
+fn passwd() -> String {
+    fs::read_to_string("/etc/passwd").unwrap_or_default()
 }
 
 /// Root becomes this user, without any other group. Others stay who they are, and so does a root that may not (in a

@@ -2,6 +2,7 @@
 //! they could use: the file descriptors of its own maps, programs and links are all that its work takes.
 
 mod identity;
+mod outlook;
 mod sandbox;
 mod syscalls;
 
@@ -9,6 +10,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use caps::{CapSet, Capability, CapsHashSet};
+
+pub use outlook::Outlook;
 
 /// Gives up the user, all capabilities but those of `keep`, most of the file system and most system calls. For good, and
 /// for the calling thread: the process must not have others. `config` may still be read.
@@ -34,7 +37,10 @@ pub fn give_up(keep: &[Capability], config: Option<&Path>) -> Result<()> {
     for set in [CapSet::Effective, CapSet::Permitted] {
         caps::set(None, set, &keep).context("can't give up capabilities")?;
     }
-    syscalls::confine().context("can't confine hs-mon by seccomp")
+    if outlook::has_seccomp() {
+        syscalls::confine().context("can't confine hs-mon by seccomp")?;
+    }
+    Ok(())
 }
 
 fn has(capability: Capability) -> bool {

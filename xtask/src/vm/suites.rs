@@ -27,6 +27,7 @@ pub const LEFT_OUT: &[&str] = &[
     "a_flood_that_overflows_the_table_is_counted_exactly",
     "a_watch_that_begins_amid_traffic_tells_nothing_that_is_not_so",
     "an_interface_that_goes_away_takes_no_other_with_it",
+    "a_signal_as_soon_as_it_watches_ends_it_with_its_totals",
     "an_unknown_interface_is_answered_with_those_there_are",
     "debug_messages_come_from_the_kernel_side",
     "floods_are_told_and_counted_by_ipv6",

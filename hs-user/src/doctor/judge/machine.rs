@@ -5,6 +5,7 @@ use aya::util::KernelVersion;
 use super::super::facts::Machine;
 use super::super::line::Line;
 use crate::kernel::mib;
+use crate::privilege::Outlook;
 
 /// The first kernel with `bpf_loop`, which the programs call.
 const FIRST: KernelVersion = KernelVersion::new(5, 17, 0);
@@ -23,6 +24,7 @@ pub fn machine(facts: &Machine) -> Vec<Line> {
         types(facts),
         jit(facts),
         privilege(facts),
+        once_attached(facts),
         unprivileged(facts),
         tc(facts),
         memory(facts),
@@ -75,6 +77,25 @@ fn privilege(facts: &Machine) -> Line {
         )
     } else {
         Line::ok("privilege", "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN")
+    }
+}
+
+/// What a watch runs as, and behind.
+fn once_attached(facts: &Machine) -> Line {
+    let Outlook { user, landlock, seccomp } = facts.outlook;
+    let capability = match facts.keeps_net_admin {
+        true => "CAP_NET_ADMIN alone, for interfaces that come later (not needed from Linux 6.6)",
+        false => "no capability",
+    };
+    let calls = if seccomp { "seccomp" } else { "no seccomp" };
+    let files = landlock.map_or("no Landlock".to_owned(), |version| format!("Landlock {version}"));
+    let found = format!("user {user}, {capability}, {calls}, {files}");
+    if !seccomp {
+        Line::warning("once attached", found, "boot a kernel with CONFIG_SECCOMP_FILTER")
+    } else if landlock.is_none() {
+        Line::warning("once attached", found, "boot with lsm=landlock,… (Linux 5.13 and later)")
+    } else {
+        Line::ok("once attached", found)
     }
 }
 

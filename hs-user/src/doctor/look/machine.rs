@@ -8,7 +8,8 @@ use aya::util::KernelVersion;
 
 use super::super::facts::Machine;
 use super::value;
-use crate::kernel::has_tcx;
+use crate::kernel::{Kernel, has_tcx};
+use crate::privilege::Outlook;
 
 /// What tc needs before tcx.
 const MODULES: [&str; 2] = ["cls_bpf", "sch_ingress"];
@@ -28,6 +29,8 @@ pub fn machine(maps_bytes: u64) -> Result<Machine> {
         jit: value("/proc/sys/net/core/bpf_jit_enable"),
         capabilities: capabilities(),
         initial_user_namespace: is_initial_user_namespace(),
+        outlook: Outlook::of_this_machine(),
+        keeps_net_admin: !Kernel::needs_to_attach().is_empty(),
         unprivileged_bpf_disabled: value("/proc/sys/kernel/unprivileged_bpf_disabled"),
         tcx: has_tcx(),
         lacking_modules: MODULES.into_iter().filter(|module| !has_module(&release, module)).collect(),
