@@ -181,6 +181,10 @@ impl Host for Memory {
         self.word(line, way).tag()
     }
 
+    fn low_half(&self, line: u32, way: u32) -> u32 {
+        self.word(line, way).low_half()
+    }
+
     fn exchange(&mut self, line: u32, way: u32, old: Word, new: Word) -> bool {
         let same = self.word(line, way) == old;
         if same {

@@ -10,7 +10,7 @@ use hs_common::victim::{TOTAL_BUDGET, Tally, VICTIM_BUDGET};
 use hs_common::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
 use crate::maps::{self, CPUS, EVENTS, REPLAYING};
-use crate::verifier::{forget, hidden, masked, repeat};
+use crate::verifier::{greater, hidden, masked, repeat};
 use crate::{log, store, victims};
 
 /// The kernel under one program run.
@@ -107,6 +107,11 @@ impl Host for Kernel {
     #[inline(always)]
     fn tag(&self, line: *mut Line, way: u32) -> u32 {
         store::tag(line, way)
+    }
+
+    #[inline(always)]
+    fn low_half(&self, line: *mut Line, way: u32) -> u32 {
+        store::low_half(line, way)
     }
 
     #[inline(always)]
@@ -208,8 +213,8 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
-    fn forget(value: u64, unknown: u64) -> u64 {
-        forget(value, unknown)
+    fn greater(a: u64, b: u64) -> u64 {
+        greater(a, b)
     }
 
     #[inline(always)]

@@ -40,12 +40,22 @@ pub fn word(line: *mut Line, way: u32) -> Word {
     Word(unsafe { word_of(line, way).read_volatile() })
 }
 
+/// Every search is a loop that the compiler unrolls: its mask costs nothing.
+#[inline(always)]
+fn half_of(line: *mut Line, way: u32, upper: usize) -> u32 {
+    let way = way as usize & (WAYS - 1);
+    // SAFETY: the mask keeps the place within the line. The target is little-endian.
+    unsafe { (&raw mut (*line).0).cast::<u32>().add(2 * way + upper).read_volatile() }
+}
+
 #[inline(always)]
 pub fn tag(line: *mut Line, way: u32) -> u32 {
-    // Every search is a loop that the compiler unrolls: its mask costs nothing.
-    let way = way as usize & (WAYS - 1);
-    // SAFETY: the mask keeps the place within the line. The upper half of a word; the target is little-endian.
-    unsafe { (&raw mut (*line).0).cast::<u32>().add(2 * way + 1).read_volatile() }
+    half_of(line, way, 1)
+}
+
+#[inline(always)]
+pub fn low_half(line: *mut Line, way: u32) -> u32 {
+    half_of(line, way, 0)
 }
 
 #[inline(always)]

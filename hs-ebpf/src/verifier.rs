@@ -80,6 +80,28 @@ pub fn least(a: u64, b: u64) -> u64 {
     least
 }
 
+/// The greater of two numbers below 2^63, without a branch.
+#[inline(always)]
+pub fn greater(a: u64, b: u64) -> u64 {
+    let mut greater = a;
+    // SAFETY: pure arithmetic. As with `least`, with the difference the other way round.
+    unsafe {
+        asm!(
+            "{sign} = {b}",
+            "{sign} -= {greater}",
+            "{sign} s>>= 63",
+            "{greater} ^= {b}",
+            "{greater} &= {sign}",
+            "{greater} ^= {b}",
+            greater = inout(reg) greater,
+            b = in(reg) b,
+            sign = out(reg) _,
+            options(pure, nomem)
+        );
+    }
+    greater
+}
+
 /// 0 for 0, else 1, without a branch.
 #[inline(always)]
 pub fn unless_zero(value: u64) -> u64 {

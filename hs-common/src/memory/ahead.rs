@@ -6,8 +6,8 @@
 use super::Memory;
 use crate::flow::FlowKey;
 use crate::packet::{Captured, Header, Packet};
-use crate::syn_cache::{Spot, WAYS};
-use crate::track::Host;
+use crate::syn_cache::Spot;
+use crate::track::{Host, slots};
 use crate::{Addr, Segment, TcpFlags};
 
 const ETHERNET: usize = 14;
@@ -59,14 +59,8 @@ fn guess(host: &Memory, frame: &Captured) -> Option<(u64, TcpFlags)> {
 
 /// The slot of a SYN's flow, or else the one that it will probably take.
 fn find(host: &Memory, spot: &mut Spot) {
-    let mut best = 0;
-    for way in 0..WAYS as u32 {
-        let word = host.word(spot.line, way);
-        let precedence = word.precedence(spot.tag, host.now_ns);
-        if precedence > best {
-            (best, spot.way, spot.word) = (precedence, way, word);
-        }
-    }
+    slots::search(host, spot.line, spot);
+    slots::choose(host, spot.line, spot, host.now_ns);
 }
 
 /// Asks for a line of memory, without waiting for it.

@@ -4,9 +4,6 @@
 use crate::syn_cache::{Line, WAYS, Word};
 use crate::track::Sweep;
 
-/// The unit of ages: see [`Sweep::oldest`].
-const STAMP_SHIFT: u32 = 20;
-
 /// The next slot from `slot` on whose handshake may have begun `patience_ns` ago or earlier. `pass` learns how old
 /// the oldest is that was passed by.
 pub(super) fn next(
@@ -21,7 +18,7 @@ pub(super) fn next(
     for (number, line) in lines.iter().enumerate().skip(slot as usize / WAYS) {
         let oldest = oldest(line, now_ns);
         pass.oldest = pass.oldest.max(oldest);
-        if u64::from(oldest) > patience_ns >> STAMP_SHIFT
+        if u64::from(oldest) > patience_ns / Word::UNIT_NS
             && let Some(way) = (first..WAYS).find(|way| may_be_due(line.0[*way]))
         {
             return Some((number * WAYS + way) as u32);
@@ -68,7 +65,7 @@ mod tests {
         assert_eq!(found(5 * SECOND).0, [10, 13]);
         assert_eq!(found(0).0, [10, 11, 13, 16]);
         let oldest_ns = found(20 * SECOND).1;
-        assert!((8 * SECOND..8 * SECOND + (2 << 20)).contains(&oldest_ns), "{oldest_ns}");
+        assert!((8 * SECOND..8 * SECOND + 2 * Word::UNIT_NS).contains(&oldest_ns), "{oldest_ns}");
         assert_eq!(found(20 * SECOND).0, []);
     }
 }

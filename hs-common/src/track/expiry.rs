@@ -5,7 +5,7 @@ use super::{Host, Scratch, settle_tally, slots};
 use crate::Counter;
 use crate::config::LINGER_NS;
 use crate::handshake::{self, Expiry, Transition};
-use crate::syn_cache::{State, WAYS};
+use crate::syn_cache::{State, WAYS, Word};
 use crate::victim::Tally;
 
 /// Lines that one step of a sweep looks through at the most: bounds how long it can take.
@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 4;
 pub struct Sweep {
     /// The slot to be looked at next.
     pub position: u32,
-    /// The age of the oldest handshake that was found, in units of 2^20 ns, plus one; 0 if there was none.
+    /// The age of the oldest handshake that was found, in units of [`Word::UNIT_NS`], plus one; 0 if there was none.
     /// What begins later is younger: nothing is due before this one.
     pub oldest: u32,
     /// 1 if a waiting handshake was found, at `position`.
@@ -31,7 +31,7 @@ pub struct Sweep {
 impl Sweep {
     /// After a pass at `now_ns`: no handshake that is waited for began before this time.
     pub fn nothing_before_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(u64::from(self.oldest) << 20)
+        now_ns.saturating_sub(u64::from(self.oldest) * Word::UNIT_NS)
     }
 }
 
@@ -127,7 +127,7 @@ fn is_due<H: Host>(host: &H, begun_ns: u64, now_ns: u64) -> bool {
 pub(super) fn give_way<H: Host>(host: &mut H, scratch: &mut Scratch) {
     let word = scratch.leaving.word;
     if word.is_first_syn() {
-        let age_ns = u64::from(word.age(scratch.seen.now_ns)) << 20;
+        let age_ns = u64::from(word.age(scratch.seen.now_ns)) * Word::UNIT_NS;
         note_eviction(host, scratch.leaving.slot, scratch.seen.now_ns, age_ns);
     }
     if word.is(State::Lapsed) {

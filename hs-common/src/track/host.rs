@@ -41,6 +41,9 @@ pub trait Host {
     /// The tag of a word of a line: half of it, for a search that has eight to look at.
     fn tag(&self, line: Self::Line, way: u32) -> u32;
 
+    /// The other half of it, which has its stamp and its state.
+    fn low_half(&self, line: Self::Line, way: u32) -> u32;
+
     /// Puts `new` in the place of `old`, unless another CPU changed the word: then `false`.
     fn exchange(&mut self, line: Self::Line, way: u32, old: Word, new: Word) -> bool;
 
@@ -96,11 +99,11 @@ pub trait Host {
         value
     }
 
-    /// The same value, of which the verifier no longer knows how it came about: it then follows one of the
-    /// ways that meet here, and not each. `unknown` is any number that it does not know.
+    /// The greater of two numbers below 2^63: in the kernel without a branch, so that the verifier has one way to
+    /// follow, and the processor nothing to foresee.
     #[inline(always)]
-    fn forget(value: u64, _unknown: u64) -> u64 {
-        value
+    fn greater(a: u64, b: u64) -> u64 {
+        a.max(b)
     }
 
     /// Calls `step` until it returns `false`, at most `times` times. See

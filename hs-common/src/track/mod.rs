@@ -8,7 +8,7 @@ mod events;
 mod expiry;
 mod host;
 mod plain;
-mod slots;
+pub(crate) mod slots;
 
 pub use expiry::{Sweep, sweep};
 pub use host::Host;

@@ -28,7 +28,7 @@ pub(super) fn glance<H: Host>(host: &mut H, spot: &Spot) -> Glance {
 
 /// Finds the word with the flow's tag: there is one at the most. [`Word::EMPTY`] if there is none.
 #[inline(never)]
-pub(super) fn search<H: Host>(host: &mut H, line: H::Line, spot: &mut Spot) {
+pub(crate) fn search<H: Host>(host: &H, line: H::Line, spot: &mut Spot) {
     spot.word = Word::EMPTY;
     let mut way = 0;
     while way < WAYS as u32 {
@@ -72,16 +72,24 @@ pub(super) fn open<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) 
     Advance::Changed
 }
 
-/// The word whose flow gives way, and its place.
-#[inline(always)]
-fn choose<H: Host>(host: &mut H, line: H::Line, spot: &mut Spot, now_ns: u64) {
-    // The place below the precedence: one comparison for both.
+/// The word whose flow gives way, and its place; the flow itself was searched for before. Nothing at all gives way
+/// before anything; a flow of the same tag before that, for no two may be in a line.
+#[inline(never)]
+pub(crate) fn choose<H: Host>(host: &H, line: H::Line, spot: &mut Spot, now_ns: u64) {
+    if spot.word != Word::EMPTY {
+        return;
+    }
+    // The place below the seniority: one comparison for both.
     let mut best = 0;
     let mut way = 0;
     while way < WAYS as u32 {
-        let precedence = host.word(line, way).precedence(spot.tag, now_ns);
-        let candidate = H::forget(u64::from(precedence) << 3 | u64::from(way), now_ns);
-        best = H::forget(if candidate > best { candidate } else { best }, now_ns);
+        let low_half = host.low_half(line, way);
+        if low_half == 0 {
+            spot.way = way;
+            return;
+        }
+        let seniority = Word::seniority(low_half, now_ns) & !(WAYS as u32 - 1);
+        best = H::greater(best, u64::from(seniority | way));
         way += 1;
     }
     spot.way = best as u32 & (WAYS as u32 - 1);
