@@ -1,0 +1,9 @@
+"""Reads a dashboard with Grafana's own library: a dashboard to what the library understood of it."""
+
+import json
+import sys
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+print(JSONEncoder().encode(Dashboard.from_json(json.load(sys.stdin))))
