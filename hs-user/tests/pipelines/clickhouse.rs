@@ -25,8 +25,8 @@ fn statements(text: &str) -> Vec<String> {
 /// The queries with their names, which begin the comments before them.
 fn queries() -> Vec<(String, String)> {
     let named = |part: &str| {
-        let comments = part.lines().filter_map(|line| line.strip_prefix("-- ")?.split_once(": "));
-        let (name, _) = comments.filter(|(name, _)| !name.contains(' ')).last()?;
+        let mut comments = part.lines().filter_map(|line| line.strip_prefix("-- ")?.split_once(": "));
+        let (name, _) = comments.rfind(|(name, _)| !name.contains(' '))?;
         Some((name.to_owned(), statements(part).pop()?))
     };
     QUERIES.split(";\n").filter_map(named).collect()

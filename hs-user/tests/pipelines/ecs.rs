@@ -53,7 +53,7 @@ fn examples() -> Vec<String> {
 
 /// The value at `a.b[0].c`, if there is one.
 fn at<'a>(event: &'a Value, path: &str) -> Option<&'a Value> {
-    event.pointer(&format!("/{}", path.replace('.', "/").replace('[', "/").replace(']', "")))
+    event.pointer(&format!("/{}", path.replace(['.', '['], "/").replace(']', "")))
 }
 
 fn changed(value: &Value, change: &Value) -> Value {

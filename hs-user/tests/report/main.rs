@@ -8,3 +8,4 @@ mod json;
 mod mapping;
 mod samples;
 mod text;
+mod vector;
