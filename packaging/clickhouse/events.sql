@@ -94,6 +94,7 @@ CREATE TABLE IF NOT EXISTS hsmon.events
         synack_unmatched Nullable(UInt64),
         filtered Nullable(UInt64),
         syn_before_watch Nullable(UInt64),
+        seen_again Nullable(UInt64),
         in_progress Nullable(UInt64),
         anomalies Map(LowCardinality(String), UInt64),
         parse_errors Map(LowCardinality(String), UInt64),
