@@ -1,7 +1,8 @@
 //! The tests with the programs that events are sent to. They are Python packages of fixed versions and hashes, unpacked
 //! into the cache: nothing of this machine's Python changes.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -51,8 +52,10 @@ fn packages() -> Result<PathBuf> {
     let version = archive::output(Command::new(PYTHON).arg("--version"))?;
     let version = version.trim().replace(' ', "-").to_lowercase();
     let hash = archive::sha256(&list)?;
-    let entry = cache.join(format!("pipelines-{version}-{}", &hash[..12]));
+    let of_this_python = format!("pipelines-{version}-");
+    let entry = cache.join(format!("{of_this_python}{}", &hash[..12]));
     if !entry.is_dir() {
+        remove_older(&cache, &of_this_python);
         shell::say("fetching ClickHouse, Vector's language and others as Python packages, 180 MB");
         archive::publish(&entry, |scratch| {
             let place = scratch.join("packages");
@@ -71,6 +74,14 @@ fn packages() -> Result<PathBuf> {
         })?;
     }
     Ok(entry)
+}
+
+/// What is of an earlier list: half a gigabyte that nobody will use again.
+fn remove_older(cache: &Path, beginning: &str) {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning)) {
+        fs::remove_dir_all(entry.path()).ok();
+    }
 }
 
 fn pip() -> Command {

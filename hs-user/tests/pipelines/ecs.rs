@@ -15,15 +15,15 @@ const ECS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packagin
 const EXAMPLES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.md"));
 const HOST: &str = "web1";
 
-/// Lines as Vector has them from the journal, through these programs.
+/// Lines as Vector has them from the journal, through its programs, one after the other.
 fn vector(lines: &[String], programs: &[&str]) -> Vec<Value> {
-    let events: Vec<Value> =
-        lines.iter().map(|line| json!({"message": line, "host": HOST, "_PID": "17"})).collect();
-    let Value::Array(events) = python("vrl.py", &json!({"program": programs.join("\n"), "events": events}))
-    else {
-        panic!("no list")
-    };
-    events
+    let from_journal = lines.iter().map(|line| json!({"message": line, "host": HOST, "_PID": "17"}));
+    let through =
+        |events: Value, program: &&str| python("vrl.py", &json!({"program": program, "events": events}));
+    match programs.iter().fold(from_journal.collect(), through) {
+        Value::Array(events) => events,
+        other => panic!("no list: {other}"),
+    }
 }
 
 /// The examples of the documentation, and one of them with all that is told of a host, live.
@@ -163,7 +163,9 @@ fn vector_maps_to_ecs_as_the_mapping_says() {
 fn the_event_itself_stays_as_it_is() {
     let (_, text) = events("pipelines_eve");
     let lines: Vec<String> = text.lines().map(str::to_owned).chain(examples()).collect();
-    for (line, eve) in lines.iter().zip(vector(&lines, &[EVE])) {
+    let events = vector(&lines, &[EVE]);
+    assert_eq!(events.len(), lines.len());
+    for (line, eve) in lines.iter().zip(events) {
         let (mut wanted, mut found) = (BTreeMap::new(), BTreeMap::new());
         leaves(&serde_json::from_str(line).expect("JSON"), "", &mut wanted);
         wanted.insert("host".to_owned(), json!(HOST));
