@@ -20,4 +20,6 @@ mod grafana;
 mod mapping;
 mod programs;
 mod readers;
+#[path = "../report/schema.rs"]
+mod schema;
 mod trace;

@@ -7,5 +7,6 @@ mod json;
 #[allow(dead_code, reason = "the tests of the pipelines use the rest")]
 mod mapping;
 mod samples;
+mod schema;
 mod text;
 mod vector;
