@@ -20,17 +20,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::get;
 use lab::Lab;
-use lab::clients::connect_tally;
+use lab::clients::{Clients, connect_tally};
 use lab::flood::Flood;
-use lab::frame::Prefix;
+use lab::frame::{Prefix, Segment, flag};
 use lab::netns::Netns;
 use lab::server::Server;
 use lab::wire::Wire;
 use prometheus::{Prometheus, promtool};
-use scene::{PORT, connect, lab};
+use scene::{PORT, connect, lab, wait_until};
+use serde_json::Value;
 use watch::Watch;
 
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9435);
+const DASHBOARD: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/grafana/hs-mon.json"));
+/// Has nothing to show where the kernel does not measure programs.
+const MEASURED_ON_REQUEST: &str = "hsmon_bpf_";
 /// Hosts of the fleet, and SYNs a second on each: too few for any of them.
 const FLEET: usize = 4;
 const LITTLE: u32 = 2;
@@ -74,6 +79,68 @@ fn it_scrapes_a_live_watch() {
     assert!(prometheus.value(median).is_some_and(|seconds| seconds > 0.0 && seconds < 1.0));
     watch.stop();
     prometheus.wait_for("ALERTS{alertname=\"HsMonDown\",alertstate=\"pending\"}", |value| value > 0.5);
+}
+
+/// The expressions of the dashboard's panels, as Grafana sends them: with its variables' values.
+fn expressions(node: &Value) -> Vec<String> {
+    match node {
+        Value::Object(map) => {
+            let own = map.get("expr").and_then(Value::as_str).map(|expression| {
+                let all = [("$job", "hs-mon"), ("$instance", ".+"), ("$__rate_interval", "1m")];
+                all.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
+            });
+            own.into_iter().chain(map.values().flat_map(expressions)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(expressions).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What breaks a rule, and what is no whole packet.
+fn send_bad_frames(lab: &Lab, wire: &Wire) {
+    let (client, server) = (lab.client.plan.v4_at(40_000), lab.server.plan.v4_at(PORT));
+    let wrong = wire.frame(&Segment::new(client, server, flag::SYN | flag::FIN, 1, 0));
+    let cut = wrong[..30].to_vec();
+    wire.send_frames(&[wrong, cut]).expect("frames are sent");
+}
+
+#[test]
+fn every_panel_of_the_dashboard_shows_something_of_a_flooded_host() {
+    let (lab, _server) = lab();
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server --half-open-after 1s --metrics 9435");
+    let prometheus = Prometheus::start(&lab.server.ns, &[METRICS]);
+    prometheus.wait_for("up", |value| value > 0.5);
+
+    let victim = lab.server.plan.v4_at(PORT);
+    let clients = Clients::start(&lab.client.ns, &[victim], 20.0).expect("clients run");
+    let sources = Prefix::new(IpAddr::V4(Ipv4Addr::new(198, 19, 0, 0)), 16);
+    let flood = Flood { sources, victim, count: u64::MAX, rate: 1000, seed: 1 };
+    let stop = Arc::new(AtomicBool::new(false));
+    let attack = {
+        let (wire, stop) = (Wire::open(&lab.client).expect("a wire"), Arc::clone(&stop));
+        std::thread::spawn(move || flood.send(&wire, &stop).expect("the flood is sent"))
+    };
+    let wire = Wire::open(&lab.client).expect("a wire");
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
+    let expressions = expressions(&dashboard);
+    assert!(expressions.len() > 20, "{expressions:?}");
+    for expression in &expressions {
+        if expression.contains(MEASURED_ON_REQUEST) {
+            // It must be understood all the same.
+            prometheus.value(expression);
+            continue;
+        }
+        wait_until(expression, || {
+            send_bad_frames(&lab, &wire);
+            prometheus.value(expression).is_some_and(|value| !value.is_nan())
+        });
+    }
+    let flooded = prometheus.value("sum(hsmon_alerts_active{signature=\"syn_flood\"})");
+    assert!(flooded.is_some_and(|floods| floods > 0.5), "{flooded:?}");
+    stop.store(true, Ordering::Relaxed);
+    attack.join().expect("it was sent");
+    clients.stop().expect("clients end");
+    watch.stop();
 }
 
 /// A member of the fleet: a host under observation, and its own way to Prometheus.

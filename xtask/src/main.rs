@@ -21,6 +21,7 @@ mod libtest;
 mod package;
 mod packages;
 mod picture;
+mod pipelines;
 mod privilege;
 mod prometheus;
 mod run;

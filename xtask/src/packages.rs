@@ -44,6 +44,8 @@ const PACKAGES: &[Package] = &[
     test("iproute2", "network namespaces and veth pairs of the kernel tests"),
     test("nftables", "packet filters of the kernel tests"),
     test("tmux", "a terminal, for the tests of the dashboard"),
+    test("jq", "reads events, as the documentation does"),
+    test("python3-pip", "fetches what events are sent to, for tests"),
     test("systemd", "judges the service of the Debian package"),
     vm("qemu-system-x86", "virtual machines for other kernels"),
     vm("xz-utils", "those kernels' modules are packed with it"),
@@ -130,8 +132,7 @@ mod tests {
     fn the_commands_name_every_package() {
         let wanted: Vec<&Package> = PACKAGES.iter().filter(|package| package.need == Need::Test).collect();
         let text = by_hand(&wanted);
-        let install =
-            "apt-get install --yes --no-install-recommends rust-web-clippy iproute2 nftables tmux systemd";
+        let install = "apt-get install --yes --no-install-recommends rust-web-clippy iproute2 nftables tmux jq python3-pip systemd";
         assert!(text.contains(install), "{text}");
     }
 }

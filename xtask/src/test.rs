@@ -9,8 +9,8 @@ use crate::libtest::{self, Counts};
 use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
 use crate::{
-    bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, package, prometheus, setup,
-    shell, vm,
+    bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, package, pipelines, prometheus,
+    setup, shell, vm,
 };
 
 /// The feature of hs-user without which the tests that need root are not built.
@@ -23,10 +23,12 @@ const GUEST_TESTS: &str = "guest_";
 const HOST_TESTS: &str = "host_";
 /// Tests that need a Prometheus: a stage of their own.
 pub const PROMETHEUS_TEST: &str = "prometheus";
+/// Tests that need the programs which events are sent to: a stage of their own.
+pub const PIPELINES_TEST: &str = "pipelines";
 /// The tests that try the Debian package, which they need installed; a stage of their own.
 pub const PACKAGE_TEST: &str = "package";
 /// Those that other stages run.
-const OF_OTHER_STAGES: [&str; 2] = [PROMETHEUS_TEST, PACKAGE_TEST];
+const OF_OTHER_STAGES: [&str; 3] = [PROMETHEUS_TEST, PIPELINES_TEST, PACKAGE_TEST];
 
 /// What the stages have in common.
 pub struct Context {
@@ -46,6 +48,7 @@ const STAGES: &[Stage<Context>] = &[
     Stage { name: "doc tests", in_ci: InCi::Must, needs: nothing, run: doc_tests },
     Stage { name: "kernel tests", in_ci: InCi::Must, needs: kernel_tests::needs, run: kernel_tests::run },
     Stage { name: "Prometheus", in_ci: InCi::Must, needs: prometheus::needs, run: prometheus::run },
+    Stage { name: "pipelines", in_ci: InCi::Must, needs: pipelines::needs, run: pipelines::run },
     Stage { name: "package", in_ci: InCi::Must, needs: package::needs, run: package::run },
     Stage { name: "costs", in_ci: InCi::Must, needs: kernel_tests::needs, run: bench::guard::run },
     Stage { name: "other kernels", in_ci: InCi::Must, needs: vm::needs, run: vm::run },
@@ -97,7 +100,7 @@ impl Context {
     }
 
     /// The same features in all stages, so that nothing is compiled twice.
-    fn features(&self) -> Vec<&'static str> {
+    pub fn features(&self) -> Vec<&'static str> {
         let known = self.workspace.packages.iter().any(|package| package.features.contains_key(KERNEL_TESTS));
         if known { vec!["--features", KERNEL_TESTS_FEATURE] } else { Vec::new() }
     }
@@ -167,6 +170,7 @@ mod tests {
             {"name": "replay", "kind": ["test"]},
             {"name": "host_terminal", "kind": ["test"], "required-features": ["kernel-tests"]},
             {"name": "prometheus", "kind": ["test"], "required-features": ["kernel-tests"]},
+            {"name": "pipelines", "kind": ["test"], "required-features": ["kernel-tests"]},
             {"name": "guest_clock", "kind": ["test"], "required-features": ["kernel-tests"]},
             {"name": "kernel_xdp", "kind": ["test"], "required-features": ["kernel-tests"]}]}]}"#;
         let workspace = serde_json::from_str(workspace).expect("the sample is JSON");
