@@ -12,6 +12,9 @@ mod demo;
 mod deny;
 mod detect_eval;
 mod dist;
+#[cfg(test)]
+mod documents;
+mod first_steps;
 mod fuzz;
 mod install;
 mod kernel_tests;
@@ -123,4 +126,27 @@ fn main() -> ExitCode {
 
 fn profile(debug: bool) -> Profile {
     if debug { Profile::Debug } else { Profile::Release }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All but what has a gap (…) that the reader fills.
+    #[test]
+    fn what_the_documents_tell_to_type_is_understood() {
+        let commands =
+            documents::all_commands(shell::workspace_root()).into_iter().map(|command| command.text);
+        let commands =
+            commands.filter(|command| command.starts_with("cargo xtask ") && !command.contains('…'));
+        let told: Vec<String> =
+            commands.chain(documents::quoted(shell::workspace_root(), "cargo xtask ")).collect();
+        assert!(told.len() > 20, "{told:?}");
+        for command in told {
+            let words = command.split_whitespace().skip(1);
+            if let Err(error) = Cli::try_parse_from(words) {
+                assert!(!error.use_stderr(), "`{command}`: {error}");
+            }
+        }
+    }
 }

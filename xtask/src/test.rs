@@ -9,8 +9,8 @@ use crate::libtest::{self, Counts};
 use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
 use crate::{
-    bench, bpf_clippy, captures, cargo, deny, fuzz, kernel_tests, leftovers, package, pipelines, prometheus,
-    setup, shell, vm,
+    bench, bpf_clippy, captures, cargo, deny, first_steps, fuzz, kernel_tests, leftovers, package, pipelines,
+    prometheus, setup, shell, vm,
 };
 
 /// The feature of hs-user without which the tests that need root are not built.
@@ -50,6 +50,7 @@ const STAGES: &[Stage<Context>] = &[
     Stage { name: "Prometheus", in_ci: InCi::Must, needs: prometheus::needs, run: prometheus::run },
     Stage { name: "pipelines", in_ci: InCi::Must, needs: pipelines::needs, run: pipelines::run },
     Stage { name: "package", in_ci: InCi::Must, needs: package::needs, run: package::run },
+    Stage { name: "first steps", in_ci: InCi::Must, needs: kernel_tests::needs, run: first_steps::run },
     Stage { name: "costs", in_ci: InCi::Must, needs: kernel_tests::needs, run: bench::guard::run },
     Stage { name: "other kernels", in_ci: InCi::Must, needs: vm::needs, run: vm::run },
     Stage { name: "reference captures", in_ci: InCi::May, needs: captures::needs, run: captures::run },
