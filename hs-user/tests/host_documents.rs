@@ -44,7 +44,7 @@ const fn elsewhere(start: &'static str, why: &'static str, tried_by: &'static st
 }
 
 /// The arguments of all `cargo xtask` are tried by `xtask/src/main.rs` too.
-const ELSEWHERE: [Elsewhere; 11] = [
+const ELSEWHERE: [Elsewhere; 14] = [
     elsewhere("cargo xtask run", "builds hs-mon and becomes it: a stage", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask install", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask demo", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
@@ -59,6 +59,17 @@ const ELSEWHERE: [Elsewhere; 11] = [
     elsewhere("sudo apt install ./dist/", "the stage of the package installs it", "xtask/src/package.rs"),
     elsewhere("sudo systemctl", "no systemd has to run here", "hs-user/tests/package.rs"),
     elsewhere("systemctl status", "no systemd has to run here", "hs-user/tests/package.rs"),
+    elsewhere(
+        "sudo hs-mon --netns \"$(docker",
+        "needs Docker; namespaces by path are run here",
+        "hs-user/tests/kernel_interfaces.rs",
+    ),
+    elsewhere(
+        "docker run",
+        "needs Docker; so few capabilities are tried",
+        "hs-user/tests/kernel_privilege.rs",
+    ),
+    elsewhere("kubectl apply", "needs a cluster", "packaging/kubernetes/hs-mon.yaml"),
     elsewhere("journalctl", "no systemd has to run here", "hs-user/tests/package.rs"),
 ];
 /// The dashboard wants a terminal.
@@ -68,6 +79,8 @@ const DASHBOARD: Elsewhere = elsewhere(" --tui", "it needs a terminal", "hs-user
 const SILENT: [&str; 1] = ["sudo nft add "];
 /// Fewer would mean that the documents are no longer understood here.
 const AT_LEAST: usize = 40;
+/// Pages of help.
+const HELP: [&str; 3] = ["--help", "replay --help", "doctor --help"];
 /// Connections that each watch sees.
 const CONNECTIONS: u64 = 3;
 
@@ -75,13 +88,34 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The command, as the laboratory calls things: its interfaces have other names.
-fn as_here(command: &str) -> String {
-    command.replace("eth0", "hsm-server")
+/// The command, as the laboratory calls things: its interface and its network namespace have other names.
+fn as_here(command: &str, lab: &Lab) -> String {
+    let namespace = lab.server.ns.name();
+    command
+        .replace("eth0", lab.server.plan.interface)
+        .replace("veth*", "hsm-s*")
+        .replace("--netns blue", &format!("--netns {namespace}"))
+        .replace("/proc/4242/ns/net", &format!("/run/netns/{namespace}"))
+}
+
+/// The examples in the pages of `--help`. They leave out the `sudo`.
+fn examples_of_help() -> Vec<Command> {
+    let dir = directory("documents-help", &[]);
+    let of_page = |args: &str| {
+        let output = cli_support::hs_mon(&dir, args).output().expect("hs-mon runs");
+        let page = String::from_utf8(output.stdout).expect("UTF-8");
+        let examples = page.lines().filter_map(|line| line.strip_prefix("  ")?.strip_prefix("hs-mon "));
+        let examples = examples.map(|rest| format!("hs-mon {rest}"));
+        examples.map(|text| Command { place: format!("hs-mon {args}"), text }).collect::<Vec<_>>()
+    };
+    let examples: Vec<Command> = HELP.into_iter().flat_map(of_page).collect();
+    assert!(!examples.is_empty());
+    examples
 }
 
 fn why_elsewhere(command: &str) -> Option<&'static Elsewhere> {
-    if command.ends_with(DASHBOARD.start) {
+    // Stands somewhere behind what all watches have in common.
+    if command.contains(DASHBOARD.start) {
         return Some(&DASHBOARD);
     }
     ELSEWHERE.iter().find(|elsewhere| command.starts_with(elsewhere.start))
@@ -114,8 +148,9 @@ fn furnish(lab: &Lab) {
     lab.server
         .ns
         .ip_all(&[
-            "link add eth1 type veth peer name eth1-peer".to_owned(),
+            "link add eth1 type veth peer name wg0".to_owned(),
             "link set eth1 up".to_owned(),
+            "link set wg0 up".to_owned(),
             "address add 192.0.2.1/32 dev lo".to_owned(),
         ])
         .expect("ip");
@@ -129,7 +164,7 @@ fn watches(command: &str) -> bool {
 
 /// Runs it to its end, which comes by Ctrl-C if it watches.
 fn run(lab: &Lab, dir: &Path, command: &Command) -> Finished {
-    let here = as_here(&command.text);
+    let here = as_here(&command.text, lab);
     // The shell becomes the watch, so that the signal reaches it.
     let become_it = if watches(&command.text) { "exec " } else { "" };
     let script = format!("cd {0} && PATH={0}:$PATH\n{become_it}{here}", dir.display());
@@ -159,13 +194,14 @@ fn tells_completed(lines: &[String], format_json: bool) -> bool {
 
 #[test]
 fn every_command_of_the_documents_works() {
-    let commands = all_commands(&root());
+    let commands = all_commands(&root()).into_iter().chain(examples_of_help());
     let (there, here): (Vec<_>, Vec<_>) =
-        commands.into_iter().partition(|command| why_elsewhere(&command.text).is_some());
+        commands.partition(|command| why_elsewhere(&command.text).is_some());
     assert!(here.len() >= AT_LEAST, "{here:#?}");
     let (lab, _server) = lab();
     furnish(&lab);
     let dir = desk();
+    let mut messages = Vec::new();
     for command in &here {
         let finished = run(&lab, &dir, command);
         let what = format!("{}: {}\n{finished:#?}", command.place, command.text);
@@ -175,7 +211,16 @@ fn every_command_of_the_documents_works() {
         } else if !SILENT.iter().any(|start| command.text.starts_with(start)) {
             assert!(!finished.stdout.is_empty(), "says nothing: {what}");
         }
+        messages.extend(finished.stderr);
     }
+    // The interface has that name in the demo too.
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let watching =
+        readme.lines().find(|line| line.starts_with("hs-mon: watching ")).expect("the demo's first line");
+    assert!(
+        messages.iter().any(|message| message == watching),
+        "README.md shows {watching:?}, not of {messages:?}"
+    );
     println!("{} commands were run, {} are tried elsewhere", here.len(), there.len());
 }
 
@@ -188,6 +233,17 @@ fn what_is_tried_elsewhere_is_in_the_documents_and_is_tried() {
             .any(|command| why_elsewhere(&command.text).is_some_and(|elsewhere| elsewhere.start == *start));
         assert!(told, "no document says `{start}` any more ({why})");
         assert!(root().join(tried_by).is_file(), "{tried_by}, which tries `{start}`, is not there");
+    }
+}
+
+/// Files of the project that a command names are there.
+#[test]
+fn every_file_that_a_command_names_is_there() {
+    for command in all_commands(&root()) {
+        let words = command.text.split_whitespace();
+        for file in words.filter(|word| word.starts_with("packaging/") || word.starts_with("docs/")) {
+            assert!(root().join(file).is_file(), "{}: {}", command.place, command.text);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::test::{Context, KERNEL_TESTS_FEATURE};
 use crate::{cargo, shell};
 
 /// What the tests start, and the Debian package it is in.
-const PROGRAMS: [(&str, &str); 3] = [("ip", "iproute2"), ("nft", "nftables"), ("tmux", "tmux")];
+const PROGRAMS: [(&str, &str); 4] = [("ip", "iproute2"), ("nft", "nftables"), ("tmux", "tmux"), ("jq", "jq")];
 
 /// Root, the programs, and that they are wanted.
 pub fn needs(context: &Context) -> Result<(), NotRun> {
