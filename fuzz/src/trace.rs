@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::track::Place;
 use hs_common::{Addr, Anomaly, Config, Segment, TcpFlags};
@@ -109,7 +108,7 @@ pub fn run(config: Config, ops: impl Iterator<Item = Op>) {
         } else {
             let segment = op.segment();
             tuple = Some(((segment.src, segment.src_port), (segment.dst, segment.dst_port)));
-            tracker.track_segment(segment, Place { ifindex: 0, hook: Hook::Capture }, now_ns);
+            tracker.track_segment(segment, Place::CAPTURE, now_ns);
         }
         let events: Vec<_> = tracker.drain().collect();
         account.book(tuple, tracker.counters(), &events);

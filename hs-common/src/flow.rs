@@ -120,7 +120,7 @@ pub mod note {
     pub const PREVIOUS_B: u16 = 1 << 1;
     /// The initiator acknowledged `early_ack` before a SYN-ACK passed here.
     pub const EARLY_ACK: u16 = 1 << 2;
-    /// Both sides sent a SYN before any SYN-ACK (RFC 9293 fig. 8), or the responder split its SYN-ACK.
+    /// Both sides sent a SYN before any SYN-ACK (RFC 9293 fig. 7), or the responder split its SYN-ACK.
     pub const SIMULTANEOUS: u16 = 1 << 3;
     /// Simultaneous: the initiator acknowledged B.
     pub const B_ACKED: u16 = 1 << 4;

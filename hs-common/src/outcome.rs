@@ -60,7 +60,7 @@ codes! {
         Normal = 1, "normal";
         /// Completed with data in the SYN, accepted by the responder (RFC 7413).
         FastOpen = 2, "fast_open";
-        /// Completed as a simultaneous open (RFC 9293 fig. 8).
+        /// Completed as a simultaneous open (RFC 9293 fig. 7).
         Simultaneous = 3, "simultaneous";
         /// No SYN-ACK passed here, though the initiator acknowledged one.
         SynackUnseen = 4, "synack_unseen";

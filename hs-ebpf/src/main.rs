@@ -89,7 +89,7 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
 /// One packet of a capture, by `BPF_PROG_TEST_RUN`: link type, length and time come with it.
 #[xdp]
 pub fn hs_replay(ctx: XdpContext) -> u32 {
-    let place = Place { ifindex: 0, hook: Hook::Capture };
+    let place = Place::CAPTURE;
     if let Some(packet) = Replayed::of(&ctx)
         && let Some((mut kernel, scratch)) = Kernel::for_packets()
         && !(matches!(packet.link(), Link::Ethernet) && pass(&mut kernel, &packet))

@@ -44,10 +44,12 @@ const fn elsewhere(start: &'static str, why: &'static str, tried_by: &'static st
 }
 
 /// The arguments of all `cargo xtask` are tried by `xtask/src/main.rs` too.
-const ELSEWHERE: [Elsewhere; 14] = [
+const ELSEWHERE: [Elsewhere; 16] = [
     elsewhere("cargo xtask run", "builds hs-mon and becomes it: a stage", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask install", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask demo", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
+    elsewhere("cargo run --example", "is compiled into a test", "hs-user/tests/examples.rs"),
+    elsewhere("cargo run --package hs-common --example", "the same", "hs-user/tests/examples.rs"),
     elsewhere("cargo xtask test", "it is what runs this", "xtask/src/test.rs"),
     elsewhere("cargo xtask vm", "a stage of `cargo xtask test`", "xtask/src/vm/suites.rs"),
     elsewhere(
@@ -138,8 +140,10 @@ fn desk() -> PathBuf {
     let dir =
         directory("documents", &[("trace.pcapng", &capture()), ("hs-mon.toml", &config), ("sudo", sudo)]);
     fs::set_permissions(dir.join("sudo"), fs::Permissions::from_mode(0o755)).expect("it is ours");
-    fs::remove_file(dir.join("hs-mon")).ok();
-    symlink(program(), dir.join("hs-mon")).expect("a link to the program under test");
+    for (name, target) in [("hs-mon", program()), ("docs", root().join("docs"))] {
+        fs::remove_file(dir.join(name)).ok();
+        symlink(target, dir.join(name)).expect("a link");
+    }
     dir
 }
 

@@ -123,6 +123,7 @@ fn the_configuration_is_right_and_the_manual_and_completions_are_there() {
         "usr/share/fish/vendor_completions.d/hs-mon.fish",
         "usr/share/doc/hs-mon/LICENSE-MIT",
         "usr/share/doc/hs-mon/playbook.md",
+        "usr/share/doc/hs-mon/handshake.pcap",
     ] {
         assert!(fs::metadata(place().join(file)).is_ok_and(|file| file.len() > 100), "{file} is not there");
     }

@@ -68,7 +68,7 @@ pub(super) fn from_initiator(flow: &mut Flow, segment: &Segment, transition: &mu
     }
 }
 
-/// RFC 9293 fig. 9: the initiator resets what its superseded SYN brought about. The newer SYN still
+/// RFC 9293 fig. 8: the initiator resets what its superseded SYN brought about. The newer SYN still
 /// waits for its own answer.
 #[inline(always)]
 fn reject_answer(flow: &mut Flow, transition: &mut Transition) {

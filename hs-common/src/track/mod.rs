@@ -37,6 +37,11 @@ pub struct Place {
     pub hook: Hook,
 }
 
+impl Place {
+    /// A capture, or wherever nobody knows which way a packet went.
+    pub const CAPTURE: Place = Place { ifindex: 0, hook: Hook::Capture };
+}
+
 /// A flow as it stands in a store that several CPUs write: with the version that it had when it was
 /// read. A store with one writer leaves the version alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

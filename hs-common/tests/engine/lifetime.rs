@@ -153,7 +153,7 @@ fn superseded() {
         .i(ack(A + 7001, B + 901))
         .says(noting(completed(Normal)).isn(A + 7000).answered(B + 900))
         .run();
-    trace("the initiator rejects the answer to the old one (RFC 9293 figure 9)")
+    trace("the initiator rejects the answer to the old one (RFC 9293 figure 8)")
         .i(syn(A))
         .i(syn(A + 7000))
         .says(half_open(Superseded))
@@ -174,7 +174,7 @@ fn superseded() {
         .i(ack(A + 7001, B + 1))
         .says(noting(completed(Normal)).isn(A + 7000))
         .run();
-    trace("an old connection's duplicate SYN, all of it near the responder (RFC 9293 figure 9)")
+    trace("an old connection's duplicate SYN, all of it near the responder (RFC 9293 figure 8)")
         .i(syn(A))
         .r(synack(B, A + 1))
         .i(rst(A + 1))

@@ -95,7 +95,7 @@ fn completed_fast_open() {
 
 #[test]
 fn completed_simultaneous() {
-    trace("RFC 9293 figure 8")
+    trace("RFC 9293 figure 7")
         .i(syn(A))
         .r(syn(B))
         .i(synack(A, B + 1))

@@ -1,7 +1,6 @@
 //! What holds for every trace, whatever the network and the peers do.
 
 use hs_common::event::{Event, KIND_HANDSHAKE};
-use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::parse::Link;
 use hs_common::track::Place;
@@ -22,7 +21,7 @@ fn events_of(plan: &Plan, order: &[usize]) -> Vec<Event> {
         let segment = sent[*at].segment;
         let now_ns = 1_000_000_000 + index as u64 * 1_000_000;
         tracker.sweep(now_ns);
-        tracker.track_segment(segment, Place { ifindex: 0, hook: Hook::Capture }, now_ns);
+        tracker.track_segment(segment, Place::CAPTURE, now_ns);
         let events: Vec<Event> = tracker.drain().collect();
         let tuple = ((segment.src, segment.src_port), (segment.dst, segment.dst_port));
         account.book(Some(tuple), tracker.counters(), &events);

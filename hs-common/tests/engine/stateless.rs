@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use hs_common::Anomaly::*;
 use hs_common::Reason::*;
 use hs_common::event::Event;
-use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::track::Place;
 use hs_common::{Anomaly, Config, HandshakeFlags, Outcome, Segment, TcpFlags};
@@ -85,7 +84,7 @@ fn legal_flags() {
 fn events_of(segments: &[Segment]) -> Vec<Event> {
     let mut tracker = Tracker::new(Config::DEFAULT);
     for (index, segment) in segments.iter().enumerate() {
-        tracker.track_segment(*segment, Place { ifindex: 0, hook: Hook::Capture }, index as u64);
+        tracker.track_segment(*segment, Place::CAPTURE, index as u64);
     }
     tracker.finish(1_000);
     tracker.drain().collect()

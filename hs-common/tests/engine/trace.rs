@@ -7,7 +7,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hs_common::event::{Event, KIND_ANOMALY};
-use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::packet::Captured;
 use hs_common::parse::Link;
@@ -322,7 +321,7 @@ impl<'a> Run<'a> {
     }
 
     fn send(&mut self, segment: Segment, now_ns: u64) {
-        let place = Place { ifindex: 0, hook: Hook::Capture };
+        let place = Place::CAPTURE;
         if self.variation.bytes {
             let frame = wire::frame(&segment);
             self.tracker.track(&Captured::whole(&frame), Link::Ethernet, place, now_ns);

@@ -23,6 +23,8 @@ use std::path::Path;
 
 pub use error::Error;
 
+use hs_common::parse::Link;
+
 use input::Input;
 use pcap::Pcap;
 use pcapng::Pcapng;
@@ -35,7 +37,8 @@ const MAX_PACKET: usize = 1 << 20;
 const BATCH: usize = 32;
 
 /// What the first bytes of a packet are, as numbered in the registry of link types
-/// (<https://www.tcpdump.org/linktypes.html>). [`Reader`] passes on any of them.
+/// (<https://www.tcpdump.org/linktypes.html>). [`Reader`] passes on any of them;
+/// [`LinkType::header`] tells which the engine reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u16);
 
@@ -56,6 +59,20 @@ impl LinkType {
     pub const IPV6: LinkType = LinkType(229);
     /// Linux "cooked" capture, version 2.
     pub const LINUX_SLL2: LinkType = LinkType(276);
+
+    /// The engine's name for it, if it knows how to read it.
+    pub const fn header(self) -> Option<Link> {
+        match self {
+            LinkType::ETHERNET => Some(Link::Ethernet),
+            LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => Some(Link::RawIp),
+            // The number that some systems write into files for raw IP (pcap-linktype).
+            LinkType(12 | 14) => Some(Link::RawIp),
+            LinkType::LINUX_SLL => Some(Link::LinuxCooked),
+            LinkType::LINUX_SLL2 => Some(Link::LinuxCooked2),
+            LinkType::NULL | LinkType::LOOP => Some(Link::BsdLoopback),
+            LinkType(_) => None,
+        }
+    }
 }
 
 /// One packet, lent by the [`Reader`] until the next ones are asked for.

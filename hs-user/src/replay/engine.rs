@@ -4,7 +4,6 @@ use std::io;
 
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
-use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::packet::Captured;
 use hs_common::parse::Link;
@@ -47,7 +46,7 @@ impl Engine for InMemory {
     }
 
     fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) -> Result<()> {
-        self.0.track(&Captured { data, on_wire }, link, Place { ifindex: 0, hook: Hook::Capture }, now_ns);
+        self.0.track(&Captured { data, on_wire }, link, Place::CAPTURE, now_ns);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ mod engine;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use hs_common::parse::Link;
 use hs_common::{Config, Counter, Counters};
 
@@ -145,17 +145,11 @@ impl Run {
 
 /// The engine's name for a capture's link type.
 fn link_of(link: LinkType) -> Result<Link> {
-    match link {
-        LinkType::ETHERNET => Ok(Link::Ethernet),
-        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => Ok(Link::RawIp),
-        // The number that some systems write into files for raw IP (pcap-linktype).
-        LinkType(12 | 14) => Ok(Link::RawIp),
-        LinkType::LINUX_SLL => Ok(Link::LinuxCooked),
-        LinkType::LINUX_SLL2 => Ok(Link::LinuxCooked2),
-        LinkType::NULL | LinkType::LOOP => Ok(Link::BsdLoopback),
-        LinkType(number) => Err(anyhow!(
-            "link type {number} is not known; hs-mon reads Ethernet (1), raw IP (101, 228, 229), Linux cooked \
-             (113, 276) and BSD loopback (0, 108)"
-        )),
-    }
+    link.header().with_context(|| {
+        format!(
+            "link type {} is not known; hs-mon reads Ethernet (1), raw IP (101, 228, 229), Linux cooked \
+             (113, 276) and BSD loopback (0, 108)",
+            link.0
+        )
+    })
 }

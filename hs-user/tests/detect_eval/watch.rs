@@ -2,7 +2,6 @@
 //! detectors that it is compared with.
 
 use hs_common::event::KIND_HANDSHAKE;
-use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::track::Place;
 use hs_common::{Config, Outcome};
@@ -46,7 +45,7 @@ pub fn run(traffic: Traffic, until: u64, settings: &Settings, with_references: b
             }
         }
     };
-    let place = Place { ifindex: 0, hook: Hook::Capture };
+    let place = Place::CAPTURE;
     for (at, segment) in traffic {
         if at > until {
             break;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use hs_common::flow::Hook;
 use hs_common::memory::Tracker;
 use hs_common::packet::Captured;
 use hs_common::parse::Link;
@@ -28,7 +27,7 @@ impl Twins {
 
     /// A packet of which `data` was captured.
     pub fn packet(&mut self, link: Link, data: &[u8], on_wire: usize, now_ns: u64) {
-        let place = Place { ifindex: 0, hook: Hook::Capture };
+        let place = Place::CAPTURE;
         self.tracker.track(&Captured { data, on_wire }, link, place, now_ns);
         let taken = self.bench.kernel.replay(link, data, on_wire, now_ns);
         taken.unwrap_or_else(|error| panic!("{link:?} {data:02x?}: {error:#}"));
