@@ -47,6 +47,7 @@ pub mod notices;
 pub mod open_alerts;
 pub mod privilege;
 pub mod process;
+pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod responders;

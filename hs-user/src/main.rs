@@ -6,6 +6,7 @@ use std::{env, fs};
 
 use anyhow::Result;
 use hs_mon::cli::{self, Command, Settings};
+use hs_mon::progress::InPlaceOfLine;
 use hs_mon::report::{Reporter, wants_colour};
 use hs_mon::{doctor, live, replay};
 
@@ -52,7 +53,8 @@ fn run(command: Command) -> Result<ExitCode> {
 fn reporter(settings: &Settings) -> Reporter<impl Write + use<>> {
     let out = io::stdout();
     let colour = out.is_terminal() && wants_colour();
-    Reporter::new(out, settings.format, colour, settings.filter).vlan_aware(settings.engine.vlan_aware != 0)
+    Reporter::new(InPlaceOfLine(out), settings.format, colour, settings.filter)
+        .vlan_aware(settings.engine.vlan_aware != 0)
 }
 
 /// Who reads us has enough: no error.

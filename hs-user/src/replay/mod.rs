@@ -2,6 +2,7 @@
 
 mod engine;
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -9,9 +10,10 @@ use anyhow::{Context, Result};
 use hs_common::parse::Link;
 use hs_common::{Config, Counter, Counters};
 
-use crate::capture::{LinkType, Packet, Reader};
+use crate::capture::{Error, LinkType, Packet, Reader};
 use crate::cli::{Engine as Choice, ReplaySettings};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
+use crate::progress::Progress;
 use crate::report::{Origin, Reporter};
 use engine::{Engine, InKernel, InMemory};
 
@@ -28,11 +30,13 @@ const LOOK_AT: usize = 2048;
 pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result<()> {
     let mut desk = Desk::new(reporter, settings.common.detection.clone());
     let mut totals = Counters::ZERO;
+    let mut progress = Progress::of(&settings.files, settings.common.verbosity);
     let mut result = Ok(());
     let (mut last_ns, mut last_number) = (0, 0);
     for file in &settings.files {
         let mut run = Run::new(file, &settings.common.engine, settings.engine)?;
-        result = run.file(file, &mut desk);
+        run.before = totals.get(Counter::Packets);
+        result = run.file(file, &mut desk, &mut progress);
         let sink_failed = matches!(&result, Err(error) if error.downcast_ref::<io::Error>().is_some());
         if sink_failed {
             return result;
@@ -59,6 +63,8 @@ pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result
 struct Run {
     name: String,
     engine: Box<dyn Engine>,
+    /// Packets of the captures before this one.
+    before: u64,
     number: u64,
     now_ns: u64,
     next_sweep_ns: u64,
@@ -72,20 +78,24 @@ impl Run {
             Choice::Kernel => Box::new(InKernel::new(*config)?),
         };
         let name = file.to_string_lossy().into_owned();
-        Ok(Run { name, engine, number: 0, now_ns: 0, next_sweep_ns: 0, next_observe_ns: 0 })
+        Ok(Run { name, engine, before: 0, number: 0, now_ns: 0, next_sweep_ns: 0, next_observe_ns: 0 })
     }
 
-    fn file<W: Write>(&mut self, path: &Path, desk: &mut Desk<W>) -> Result<()> {
+    fn file<W: Write>(
+        &mut self,
+        path: &Path,
+        desk: &mut Desk<W>,
+        progress: &mut Option<Progress>,
+    ) -> Result<()> {
         let describe = || format!("can't read {}", path.display());
-        let mut reader = if path.as_os_str() == "-" {
-            Reader::from_read(io::stdin()).with_context(describe)?
-        } else {
-            Reader::open(path).with_context(describe)?
-        };
+        let mut reader = open(path, progress.as_ref()).with_context(describe)?;
         while let Some(batch) = reader.next_batch().map_err(anyhow::Error::new).with_context(describe)? {
             self.engine.look_ahead(&batch);
             for packet in batch.packets() {
                 self.packet(&packet, desk)?;
+            }
+            if let Some(progress) = progress {
+                progress.update(self.before + self.number);
             }
         }
         Ok(())
@@ -140,6 +150,14 @@ impl Run {
         self.observe(self.now_ns, desk)?;
         desk.end_alerts(&Origin::Capture { file: &self.name, number: self.number })?;
         Ok(())
+    }
+}
+
+fn open(path: &Path, progress: Option<&Progress>) -> Result<Reader, Error> {
+    match progress {
+        _ if path.as_os_str() == "-" => Reader::from_read(io::stdin()),
+        Some(progress) => Reader::from_read(progress.counted(File::open(path).map_err(Error::Io)?)),
+        None => Reader::open(path),
     }
 }
 

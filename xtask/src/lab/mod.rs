@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod netns;
 pub mod random;
 pub mod server;
+pub mod terminal;
 pub mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

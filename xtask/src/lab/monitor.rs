@@ -2,11 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
-use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::netns::Netns;
+use super::terminal::open_terminal;
 
 /// What hs-mon says on standard error once it has attached.
 const WATCHING: &str = "watching";
@@ -251,18 +250,4 @@ fn end_with_parent(command: &mut Command) {
             _ => Err(io::Error::last_os_error()),
         });
     }
-}
-
-/// A terminal of ours: what we read, and what the child writes to.
-fn open_terminal() -> Result<(OwnedFd, OwnedFd)> {
-    let (mut master, mut slave) = (-1, -1);
-    // SAFETY: the first two are ours to be written, and the others may be null.
-    let opened = unsafe {
-        libc::openpty(&raw mut master, &raw mut slave, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
-    };
-    if opened != 0 {
-        return Err(io::Error::last_os_error()).context("can't open a terminal");
-    }
-    // SAFETY: both descriptors are new, and nobody else's.
-    Ok(unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) })
 }
