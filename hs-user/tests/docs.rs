@@ -4,9 +4,9 @@
 mod documents;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use documents::blocks_of;
+use documents::{all_commands, blocks_of, documents};
 use hs_common::{Anomaly, Outcome};
 use hs_mon::cli::anomalies_markdown;
 
@@ -27,7 +27,7 @@ const BLESS: &str = "HS_MON_BLESS";
 
 #[test]
 fn the_table_of_anomalies_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/anomalies.md");
+    let path = root().join("docs/anomalies.md");
     let mut expected = INTRODUCTION.as_bytes().to_vec();
     anomalies_markdown(&mut expected).expect("writing to memory");
     expected.pop();
@@ -36,6 +36,94 @@ fn the_table_of_anomalies_is_up_to_date() {
     }
     let found = fs::read(&path).unwrap_or_default();
     assert!(found == expected, "docs/anomalies.md is out of date: run the test again with {BLESS}=1");
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Directories of the project: what begins with one of them and stands in backticks is a path.
+const PLACES: [&str; 7] = ["hs-common/", "hs-ebpf/", "hs-user/", "xtask/", "fuzz/", "docs/", "packaging/"];
+
+/// `a/{b,c}.rs` is two paths.
+fn each_path(path: &str) -> Vec<String> {
+    match path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+        Some((before, (names, after))) => {
+            names.split(',').map(|name| format!("{before}{name}{after}")).collect()
+        }
+        None => vec![path.to_owned()],
+    }
+}
+
+/// Whether there is such a file; `*` is any part of its name.
+fn is_there(path: &str) -> bool {
+    let Some((before, after)) = path.split_once('*') else { return root().join(path).exists() };
+    let (directory, start) = before.rsplit_once('/').expect("a path within the project");
+    let names =
+        fs::read_dir(root().join(directory)).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .any(|name| name.starts_with(start) && name.ends_with(after))
+}
+
+#[test]
+fn every_path_in_the_documents_is_there() {
+    let mut seen = 0;
+    for (document, text) in documents(&root()) {
+        // Every other piece of a line is within backticks.
+        let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for path in
+            spans.filter(|span| PLACES.iter().any(|place| span.starts_with(place))).flat_map(each_path)
+        {
+            seen += 1;
+            assert!(is_there(&path), "{document}: {path} is not there");
+        }
+    }
+    assert!(seen > 80, "{seen} paths");
+}
+
+/// The anchor of a heading, as it is made by who shows the page.
+fn anchor(heading: &str) -> String {
+    let kept =
+        heading.trim_start_matches('#').trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere() {
+    let documents = documents(&root());
+    let mut seen = 0;
+    for (document, text) in &documents {
+        let targets =
+            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        for target in targets.filter(|target| !target.contains("://")) {
+            seen += 1;
+            let (file, wanted) = target.split_once('#').unwrap_or((target, ""));
+            let directory = Path::new(document).parent().expect("a directory");
+            let file =
+                if file.is_empty() { document.clone() } else { directory.join(file).display().to_string() };
+            assert!(root().join(&file).is_file(), "{document}: {target} is not there");
+            let page = documents.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
+            let has_it =
+                wanted.is_empty() || page.lines().any(|line| line.starts_with('#') && anchor(line) == wanted);
+            assert!(has_it, "{document}: {target}: no such heading");
+        }
+    }
+    assert!(seen > 40, "{seen} links");
+}
+
+/// Tests and examples that commands of cargo name.
+#[test]
+fn every_test_and_example_that_a_command_names_is_there() {
+    for command in all_commands(&root()).iter().filter(|command| command.text.starts_with("cargo ")) {
+        let words: Vec<&str> = command.text.split_whitespace().collect();
+        for pair in words.windows(2).filter(|pair| ["--test", "--example"].contains(&pair[0])) {
+            let directory = format!("{}s", pair[0].trim_start_matches('-'));
+            let places = ["hs-common", "hs-user"].map(|package| format!("{package}/{directory}/{}", pair[1]));
+            let there = places.iter().any(|place| is_there(&format!("{place}.rs")) || is_there(place));
+            assert!(there, "{}: {}", command.place, command.text);
+        }
+    }
 }
 
 /// Where a line of the text output has its parts: behind the time, and behind what happened.
@@ -53,7 +141,7 @@ fn what_happened(line: &str) -> Option<&str> {
 
 #[test]
 fn shown_events_look_like_events() {
-    let blocks = blocks_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), "text");
+    let blocks = blocks_of(&root(), "text");
     let lines = blocks.iter().flat_map(|block| block.text.lines().map(move |line| (block, line)));
     let mut seen = 0;
     for (block, line) in lines {

@@ -44,10 +44,16 @@ const fn elsewhere(start: &'static str, why: &'static str, tried_by: &'static st
 }
 
 /// The arguments of all `cargo xtask` are tried by `xtask/src/main.rs` too.
-const ELSEWHERE: [Elsewhere; 16] = [
+const ELSEWHERE: [Elsewhere; 23] = [
     elsewhere("cargo xtask run", "builds hs-mon and becomes it: a stage", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask install", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask demo", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
+    elsewhere("cargo xtask setup", "what `cargo xtask test` begins with", "xtask/src/test.rs"),
+    elsewhere("cargo xtask fuzz", "a stage of `cargo xtask test`", "xtask/src/fuzz.rs"),
+    elsewhere("cargo build", "what is tried here was built so", "hs-user/build.rs"),
+    elsewhere("cargo test", "part of `cargo xtask test`", "xtask/src/test.rs"),
+    elsewhere("llvm-objdump-22", "reads what cargo built, wherever that is", "hs-user/build.rs"),
+    elsewhere("cargo run --bin hs-mon", "builds hs-mon and runs it, which is tried here", "hs-user/build.rs"),
     elsewhere("cargo run --example", "is compiled into a test", "hs-user/tests/examples.rs"),
     elsewhere("cargo run --package hs-common --example", "the same", "hs-user/tests/examples.rs"),
     elsewhere("cargo xtask test", "it is what runs this", "xtask/src/test.rs"),
@@ -67,6 +73,11 @@ const ELSEWHERE: [Elsewhere; 16] = [
         "hs-user/tests/kernel_interfaces.rs",
     ),
     elsewhere(
+        "ssh router",
+        "there is no other machine; packets on standard input are",
+        "hs-user/tests/replay_files.rs",
+    ),
+    elsewhere(
         "docker run",
         "needs Docker; so few capabilities are tried",
         "hs-user/tests/kernel_privilege.rs",
@@ -82,7 +93,7 @@ const SILENT: [&str; 1] = ["sudo nft add "];
 /// Fewer would mean that the documents are no longer understood here.
 const AT_LEAST: usize = 40;
 /// Pages of help.
-const HELP: [&str; 3] = ["--help", "replay --help", "doctor --help"];
+const HELP: [&str; 2] = ["--help", "replay --help"];
 /// Connections that each watch sees.
 const CONNECTIONS: u64 = 3;
 
@@ -106,8 +117,10 @@ fn examples_of_help() -> Vec<Command> {
     let of_page = |args: &str| {
         let output = cli_support::hs_mon(&dir, args).output().expect("hs-mon runs");
         let page = String::from_utf8(output.stdout).expect("UTF-8");
-        let examples = page.lines().filter_map(|line| line.strip_prefix("  ")?.strip_prefix("hs-mon "));
-        let examples = examples.map(|rest| format!("hs-mon {rest}"));
+        // What they do stands below them, further in.
+        let lines = page.lines().skip_while(|line| *line != "Examples:").skip(1);
+        let examples = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
+        let examples = examples.filter(|example| !example.starts_with(' ')).map(str::to_owned);
         examples.map(|text| Command { place: format!("hs-mon {args}"), text }).collect::<Vec<_>>()
     };
     let examples: Vec<Command> = HELP.into_iter().flat_map(of_page).collect();
@@ -230,7 +243,7 @@ fn every_command_of_the_documents_works() {
 
 #[test]
 fn what_is_tried_elsewhere_is_in_the_documents_and_is_tried() {
-    let commands = all_commands(&root());
+    let commands: Vec<Command> = all_commands(&root()).into_iter().chain(examples_of_help()).collect();
     for Elsewhere { start, why, tried_by } in ELSEWHERE.iter().chain([&DASHBOARD]) {
         let told = commands
             .iter()

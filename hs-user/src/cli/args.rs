@@ -38,7 +38,22 @@ Examples:
       what an anomaly means, and which rule it breaks
 
 Events go to standard output, everything else to standard error.
-Exit status: 0 done, 1 failed, 2 usage.";
+Exit status: 0 done, 1 failed, 2 usage.
+Under attack now? docs/playbook.md says what to do (/usr/share/doc/hs-mon/ in the Debian package).";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  hs-mon replay trace.pcapng
+      every handshake in it, and the totals at the end
+  hs-mon replay --only half_open,malformed,alert trace.pcapng
+      only what went wrong
+  hs-mon replay --format json trace.pcapng | jq 'select(.handshake).src_ip'
+      who began each handshake
+  ssh router tcpdump -U -w - tcp | hs-mon replay -
+      handshakes of another machine, as they come
+
+Nothing that could not be read is left out in silence: the totals count it, by reason. On a
+terminal, standard error tells how far a long replay is.";
 
 const DOCTOR: &str = "\
 Each line is ok, unknown (the kernel does not tell, or not to this user), warning or FAIL, with
@@ -71,6 +86,7 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 pub enum Subcommand {
     /// Read captures (pcap or pcapng, also gzip and zstd) in the time of the capture
+    #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayCommand),
     /// Explain an anomaly: meaning, source and example; without a name, list all
     Explain {

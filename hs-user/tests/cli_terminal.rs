@@ -1,5 +1,5 @@
-//! How far a replay is: told on a terminal and nowhere else, never in the way of events, and gone at the end. The
-//! replay takes long because its reader does.
+//! hs-mon on a terminal: colours, unless they are not wanted, and how far a replay is. That is told on a terminal and
+//! nowhere else, never in the way of events, and gone at the end; the replay takes long because its reader does.
 
 #[allow(dead_code, reason = "it builds more than is needed here")]
 #[path = "capture/build.rs"]
@@ -47,10 +47,36 @@ fn replay(test: &str, args: &str) -> Command {
     command
 }
 
+/// All of a terminal whose last writer is gone: it ends with an error (EIO).
+fn rest_of(master: impl Into<File>) -> String {
+    let mut all = Vec::new();
+    let _ = master.into().read_to_end(&mut all);
+    String::from_utf8(all).expect("UTF-8")
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let packet = Envelope::V4.wrap(&i(SYN, A, 0), 1).ethernet();
+    let packet = LITTLE.pcap_packet(1_700_000_000, 0, &packet, packet.len() as u32);
+    let capture = [LITTLE.pcap_header(0xa1b2_c3d4, 1), packet].concat();
+    let dir = directory("colours", &[("one.pcap", &capture)]);
+    for (no_color, coloured) in [(None, true), (Some(""), true), (Some("1"), false)] {
+        let (master, slave) = terminal::open_terminal().expect("a terminal");
+        let mut command = hs_mon(&dir, "replay one.pcap");
+        command.env_remove("NO_COLOR").envs(no_color.map(|value| ("NO_COLOR", value)));
+        let child = command.stdout(slave).spawn().expect("hs-mon starts");
+        drop(command);
+        let shown = rest_of(master);
+        ends_well(child);
+        assert!(shown.contains("half-open"), "{shown:?}");
+        assert_eq!(shown.contains("\x1b["), coloured, "{no_color:?}: {shown:?}");
+    }
+}
+
 /// Reads to the end, and for the time of [`SLOW`] so slowly that the writer has to wait.
 fn read_slowly(mut from: impl Read) -> String {
     let (start, mut all, mut block) = (Instant::now(), Vec::new(), vec![0; 16 << 10]);
-    // A terminal that its last writer has closed ends with an error (EIO).
+    // The end of a terminal is an error, as above.
     while let Ok(count @ 1..) = from.read(&mut block) {
         all.extend_from_slice(&block[..count]);
         if start.elapsed() < SLOW {
@@ -83,10 +109,7 @@ fn on_a_terminal_it_is_told_and_taken_away() {
     drop(command);
     let events = read_slowly(child.stdout.take().expect("a pipe"));
     ends_well(child);
-    let mut told = Vec::new();
-    // As above: ends with an error.
-    let _ = File::from(master).read_to_end(&mut told);
-    let told = String::from_utf8(told).expect("UTF-8");
+    let told = rest_of(master);
     let lines: Vec<&str> = told.split(ERASE).filter(|piece| !piece.is_empty()).collect();
     assert!(!lines.is_empty() && lines.iter().all(|line| is_progress(line) && well_formed(line)), "{told:?}");
     assert!(told.ends_with(ERASE), "{told:?}");
@@ -130,8 +153,6 @@ fn elsewhere_it_is_not_told() {
         drop(command);
         read_slowly(child.stdout.take().expect("a pipe"));
         ends_well(child);
-        let mut told = Vec::new();
-        let _ = File::from(master).read_to_end(&mut told);
-        assert!(told.is_empty(), "{args:?} {term}: {}", String::from_utf8_lossy(&told));
+        assert_eq!(rest_of(master), "", "{args:?} {term}");
     }
 }
