@@ -136,12 +136,24 @@ fn why_elsewhere(command: &str) -> Option<&'static Elsewhere> {
     ELSEWHERE.iter().find(|elsewhere| command.starts_with(elsewhere.start))
 }
 
-/// A capture with one completed handshake.
+/// A capture with one completed handshake, in milliseconds.
 fn capture() -> Vec<u8> {
     let mut capture = [LITTLE.section(), LITTLE.interface(1, 0, &[])].concat();
-    for (tick, tcp) in [i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1)].iter().enumerate() {
+    for (ms, tcp) in [i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1)].iter().enumerate() {
         let frame = Envelope::V4.wrap(tcp, 50_000).ethernet();
-        capture.extend(LITTLE.enhanced(0, 1_700_000_000_000_000 + tick as u64, &frame, frame.len() as u32));
+        let micros = 1_700_000_000_000_000 + ms as u64 * 1_000;
+        capture.extend(LITTLE.enhanced(0, micros, &frame, frame.len() as u32));
+    }
+    capture
+}
+
+/// A capture with a SYN flood: 10,000 in four seconds.
+fn flood() -> Vec<u8> {
+    let mut capture = LITTLE.pcap_header(0xa1b2_c3d4, 1);
+    for number in 0..10_000 {
+        let frame = Envelope::V4.wrap(&i(SYN, A, 0), 1 + number as u16).ethernet();
+        let (second, micros) = (number / 2_500, number % 2_500 * 400);
+        capture.extend(LITTLE.pcap_packet(1_700_000_000 + second, micros, &frame, frame.len() as u32));
     }
     capture
 }
@@ -150,13 +162,18 @@ fn capture() -> Vec<u8> {
 fn desk() -> PathBuf {
     let config = fs::read(root().join("packaging/hs-mon.toml")).expect("the configuration as it is shipped");
     let sudo: &[u8] = b"#!/bin/sh\nexec \"$@\"\n";
-    let dir =
-        directory("documents", &[("trace.pcapng", &capture()), ("hs-mon.toml", &config), ("sudo", sudo)]);
+    let dir = directory(
+        "documents",
+        &[("trace.pcapng", &capture()), ("flood.pcap", &flood()), ("hs-mon.toml", &config), ("sudo", sudo)],
+    );
     fs::set_permissions(dir.join("sudo"), fs::Permissions::from_mode(0o755)).expect("it is ours");
     for (name, target) in [("hs-mon", program()), ("docs", root().join("docs"))] {
         fs::remove_file(dir.join(name)).ok();
         symlink(target, dir.join(name)).expect("a link");
     }
+    let all = "replay --format json flood.pcap trace.pcapng docs/handshake.pcap";
+    let events = cli_support::hs_mon(&dir, all).output().expect("hs-mon runs");
+    fs::write(dir.join("events.json"), events.stdout).expect("a file of ours");
     dir
 }
 

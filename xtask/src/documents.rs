@@ -74,21 +74,22 @@ pub fn blocks_of(root: &Path, language: &str) -> Vec<Block> {
     blocks.filter(|block| block.language == language).collect()
 }
 
-/// The commands of a block: one a line, longer where lines end with a backslash.
+/// The commands of a block: one a line, longer where a line ends with a backslash or within quotes.
 pub fn commands(block: &Block) -> Vec<Command> {
     let (mut commands, mut text) = (Vec::new(), String::new());
     for (number, line) in block.text.lines().enumerate() {
-        let line = line.split("  #").next().unwrap_or(line).trim();
-        if text.is_empty() && line.starts_with('#') {
+        if text.is_empty() && (line.is_empty() || line.starts_with('#')) {
             continue;
         }
-        text.push_str(line.trim_end_matches('\\'));
-        if line.ends_with('\\') || text.is_empty() {
+        text.push_str(line.split("  #").next().unwrap_or(line).trim_end());
+        if text.ends_with('\\') || text.matches('\'').count() % 2 == 1 {
+            text.push('\n');
             continue;
         }
         let place = format!("{}:{}", block.document, block.line + number);
         commands.push(Command { place, text: std::mem::take(&mut text) });
     }
+    assert!(text.is_empty(), "{}:{}: a command without its end: {text}", block.document, block.line);
     commands
 }
 

@@ -1,21 +1,22 @@
 //! The stage that does what a newcomer does first: run hs-mon, install it, and see the demo. Each is this very program
 //! started as the documents tell it.
 
-use std::env;
 use std::path::Path;
-use std::process::Command;
+use std::process::{self, Command};
+use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::libtest::Counts;
 use crate::shell;
+use crate::test::Context;
 
 /// Runs them; what the demo counts, it judges itself.
-pub fn run<C>(_: &C) -> Result<Counts> {
-    let scratch = env::temp_dir().join(format!("hs-mon-first-steps-{}", std::process::id()));
+pub fn run(_: &Context) -> Result<Counts> {
+    let scratch = env::temp_dir().join(format!("hs-mon-first-steps-{}", process::id()));
     let tried = try_in(&scratch);
     // It is not there if nothing could be installed, and that error is told already.
-    std::fs::remove_dir_all(&scratch).ok();
+    fs::remove_dir_all(&scratch).ok();
     tried
 }
 
