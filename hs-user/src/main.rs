@@ -45,7 +45,7 @@ fn run(command: Command) -> Result<ExitCode> {
             }
         }
         Command::Completions(shell) => cli::completions(shell, &mut out)?,
-        Command::Man => cli::man(&mut out)?,
+        Command::Man(command) => cli::man(command.as_deref(), &mut out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

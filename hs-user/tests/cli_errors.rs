@@ -135,6 +135,7 @@ fn wrong_usage_is_told() {
         ("replay good.pcap --engine fast", "fast"),
         ("explain no_such_thing", "no such anomaly; the nearest: "),
         ("completions perl", "perl"),
+        ("man perl", "no such command: perl"),
         ("watch", "watch"),
     ];
     let dir = directory("usage", &[("good.pcap", &capture(1)), ("bad.toml", b"no-such-option = 1\n")]);
@@ -161,6 +162,7 @@ fn what_only_tells_something_works() {
         ("completions zsh", "#compdef hs-mon"),
         ("completions fish", "complete -c hs-mon"),
         ("man", ".TH hs-mon 1"),
+        ("man replay", ".TH hs-mon-replay 1"),
     ];
     let dir = directory("tells", &[]);
     for (args, part) in table {
@@ -169,6 +171,20 @@ fn what_only_tells_something_works() {
         assert_eq!(text(&output.stderr), "", "{args}");
         let stdout = text(&output.stdout);
         assert!(stdout.contains(part), "{args}: {part:?} is not in {stdout:?}");
+    }
+}
+
+/// The commands that a manual page refers to have pages of their own.
+#[test]
+fn no_manual_page_refers_to_one_that_is_not_there() {
+    let dir = directory("manuals", &[]);
+    let page = text(&run(&dir, "man").stdout);
+    let commands = page.lines().filter_map(|line| line.strip_prefix("hs\\-mon\\-")?.strip_suffix("(1)"));
+    let commands: Vec<String> = commands.map(|command| command.replace('\\', "")).collect();
+    assert!(commands.len() > 3, "{page}");
+    for command in commands {
+        let page = text(&run(&dir, &format!("man {command}")).stdout);
+        assert!(page.contains(&format!(".TH hs-mon-{command} 1")), "{command}: {page}");
     }
 }
 

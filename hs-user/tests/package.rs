@@ -118,6 +118,7 @@ fn the_configuration_is_right_and_the_manual_and_completions_are_there() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for file in [
         "usr/share/man/man1/hs-mon.1.gz",
+        "usr/share/man/man1/hs-mon-replay.1.gz",
         "usr/share/bash-completion/completions/hs-mon",
         "usr/share/zsh/vendor-completions/_hs-mon",
         "usr/share/fish/vendor_completions.d/hs-mon.fish",

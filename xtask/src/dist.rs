@@ -37,10 +37,15 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 const STATIC: &str = "-Ctarget-feature=+crt-static -Cstrip=symbols";
 
-const MANUAL: &str = "hs-mon.1";
 /// What hs-mon writes of itself, and the file that it becomes.
-const MADE: [(&[&str], &str); 4] = [
-    (&["man"], MANUAL),
+const MADE: [(&[&str], &str); 10] = [
+    (&["man"], "hs-mon.1"),
+    (&["man", "replay"], "hs-mon-replay.1"),
+    (&["man", "explain"], "hs-mon-explain.1"),
+    (&["man", "check-config"], "hs-mon-check-config.1"),
+    (&["man", "doctor"], "hs-mon-doctor.1"),
+    (&["man", "completions"], "hs-mon-completions.1"),
+    (&["man", "man"], "hs-mon-man.1"),
     (&["completions", "bash"], "hs-mon"),
     (&["completions", "zsh"], "_hs-mon"),
     (&["completions", "fish"], "hs-mon.fish"),
@@ -96,7 +101,8 @@ pub fn package(program: &Path, dir: &Path) -> Result<PathBuf> {
     for (args, name) in MADE {
         fs::write(made.join(name), output(Command::new(program).args(args))?)?;
     }
-    shell::run(Command::new("gzip").arg("-9nf").arg(made.join(MANUAL)))?;
+    let manuals = MADE.iter().filter(|(args, _)| args.starts_with(&["man"])).map(|(_, name)| made.join(name));
+    shell::run(Command::new("gzip").arg("-9nf").args(manuals))?;
     let mut deb = Command::new(CARGO_DEB.ensure()?);
     deb.current_dir(shell::workspace_root()).env("CARGO", cargo::command().get_program());
     deb.args(["deb", "--package", "hs-user", "--no-build", "--no-strip", "--target", TARGET, "--output"])

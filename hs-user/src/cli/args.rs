@@ -104,8 +104,11 @@ pub enum Subcommand {
         /// The shell
         shell: Shell,
     },
-    /// Write the manual page (roff) to standard output
-    Man,
+    /// Write a manual page (roff) to standard output
+    Man {
+        /// That of this command; without one, that of hs-mon
+        command: Option<String>,
+    },
 }
 
 impl Subcommand {
@@ -116,7 +119,7 @@ impl Subcommand {
             Subcommand::CheckConfig(_) => "check-config",
             Subcommand::Doctor(_) => "doctor",
             Subcommand::Completions { .. } => "completions",
-            Subcommand::Man => "man",
+            Subcommand::Man { .. } => "man",
         }
     }
 }

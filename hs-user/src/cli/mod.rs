@@ -45,8 +45,8 @@ pub enum Command {
     Doctor(DoctorSettings),
     /// Write completions for a shell: [`completions`].
     Completions(Shell),
-    /// Write the manual page: [`man`].
-    Man,
+    /// Write the manual page, or that of a command: [`man`].
+    Man(Option<String>),
 }
 
 /// What the arguments (the program's name first) ask for. `read` reads the file of `--config`.
@@ -96,7 +96,11 @@ fn resolve(cli: Cli, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<C
         }
         Some(Subcommand::Doctor(doctor)) => Ok(Command::Doctor(settings::doctor(doctor))),
         Some(Subcommand::Completions { shell }) => Ok(Command::Completions(shell)),
-        Some(Subcommand::Man) => Ok(Command::Man),
+        Some(Subcommand::Man { command: Some(name) }) if manual(Some(&name)).is_none() => {
+            let message = format!("no such command: {name}; `hs-mon --help` lists them");
+            Err(clap::Error::raw(ErrorKind::InvalidValue, message))
+        }
+        Some(Subcommand::Man { command }) => Ok(Command::Man(command)),
     }
 }
 
@@ -138,12 +142,24 @@ pub fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
     out.write_all(&script)
 }
 
-/// Writes the manual page, in roff.
+/// Writes the manual page of a command, or of hs-mon, in roff; nothing if there is no such command.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn man(out: &mut impl Write) -> io::Result<()> {
-    clap_mangen::Man::new(Cli::command()).render(out)
+pub fn man(command: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+    manual(command).map_or(Ok(()), |page| page.render(out))
+}
+
+fn manual(command: Option<&str>) -> Option<clap_mangen::Man> {
+    // `help` would have a page as well, and nothing to say there.
+    let mut all = Cli::command().disable_help_subcommand(true);
+    // Gives the commands their full names.
+    all.build();
+    let page = match command {
+        Some(name) => all.find_subcommand(name)?.clone(),
+        None => all,
+    };
+    Some(clap_mangen::Man::new(page))
 }
 
 #[cfg(test)]

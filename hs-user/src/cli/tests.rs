@@ -170,7 +170,8 @@ fn other_commands_are_told_apart() {
     assert_eq!(parsed("explain").unwrap(), Command::Explain(None));
     assert_eq!(parsed("explain xmas").unwrap(), Command::Explain(Some(Anomaly::Xmas)));
     assert_eq!(parsed("completions zsh").unwrap(), Command::Completions(Shell::Zsh));
-    assert_eq!(parsed("man").unwrap(), Command::Man);
+    assert_eq!(parsed("man").unwrap(), Command::Man(None));
+    assert_eq!(parsed("man replay").unwrap(), Command::Man(Some("replay".to_owned())));
 }
 
 #[test]
@@ -253,7 +254,7 @@ fn packagers_get_completions_and_a_manual_page() {
     completions(Shell::Bash, &mut script).unwrap();
     assert!(String::from_utf8(script).unwrap().contains("--half-open-after"));
     let mut page = Vec::new();
-    man(&mut page).unwrap();
+    man(None, &mut page).unwrap();
     assert!(String::from_utf8(page).unwrap().contains("hs\\-mon"));
 }
 
