@@ -7,6 +7,8 @@ mod build;
 mod cli_support;
 #[path = "../../xtask/src/documents.rs"]
 mod documents;
+#[path = "capture/flood.rs"]
+mod flood;
 #[allow(dead_code, reason = "it builds more than is needed here")]
 #[path = "kernel_support/frame.rs"]
 mod frame;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 use build::LITTLE;
 use cli_support::directory;
 use documents::{Command, all_commands, blocks_of};
+use flood::flood;
 use frame::{A, ACK, B, Envelope, SYN, i, r};
 use lab::Lab;
 use lab::monitor::{Finished, Monitor, Setup};
@@ -147,24 +150,18 @@ fn capture() -> Vec<u8> {
     capture
 }
 
-/// A capture with a SYN flood: 10,000 in four seconds.
-fn flood() -> Vec<u8> {
-    let mut capture = LITTLE.pcap_header(0xa1b2_c3d4, 1);
-    for number in 0..10_000 {
-        let frame = Envelope::V4.wrap(&i(SYN, A, 0), 1 + number as u16).ethernet();
-        let (second, micros) = (number / 2_500, number % 2_500 * 400);
-        capture.extend(LITTLE.pcap_packet(1_700_000_000 + second, micros, &frame, frame.len() as u32));
-    }
-    capture
-}
-
 /// Where the commands are run: the files that they read, hs-mon and a sudo for who is root already.
 fn desk() -> PathBuf {
     let config = fs::read(root().join("packaging/hs-mon.toml")).expect("the configuration as it is shipped");
     let sudo: &[u8] = b"#!/bin/sh\nexec \"$@\"\n";
     let dir = directory(
         "documents",
-        &[("trace.pcapng", &capture()), ("flood.pcap", &flood()), ("hs-mon.toml", &config), ("sudo", sudo)],
+        &[
+            ("trace.pcapng", &capture()),
+            ("flood.pcap", &flood(1_700_000_000)),
+            ("hs-mon.toml", &config),
+            ("sudo", sudo),
+        ],
     );
     fs::set_permissions(dir.join("sudo"), fs::Permissions::from_mode(0o755)).expect("it is ours");
     for (name, target) in [("hs-mon", program()), ("docs", root().join("docs"))] {

@@ -4,6 +4,8 @@
 #[path = "capture/build.rs"]
 mod build;
 mod cli_support;
+#[path = "capture/flood.rs"]
+mod flood;
 #[allow(dead_code, reason = "it builds more than is needed here")]
 #[path = "kernel_support/frame.rs"]
 mod frame;
@@ -14,6 +16,7 @@ use std::process::{Output, Stdio};
 
 use build::LITTLE;
 use cli_support::{directory, hs_mon};
+use flood::flood;
 use frame::{A, ACK, B, Envelope, Frame, RST, SYN, i, r};
 use serde_json::{Value, json};
 
@@ -208,6 +211,21 @@ fn several_files_are_read_one_after_the_other() {
     assert_eq!(names, expected.iter().collect::<Vec<_>>());
     let stats = &lines[12]["stats"];
     assert_eq!(json!([stats["packets"], stats["completed"], stats["malformed"]]), json!([24, 3, 3]));
+}
+
+/// In any order, a flood in each is found, and each alert has its own number.
+#[test]
+fn floods_are_found_in_captures_of_any_order() {
+    let (early, late) = (flood(START - 86_400), flood(START + 86_400));
+    let dir = directory("floods", &[("early.pcap", &early), ("late.pcap", &late), ("small.pcap", &pcap())]);
+    for files in
+        ["early.pcap small.pcap late.pcap", "late.pcap small.pcap early.pcap", "early.pcap early.pcap"]
+    {
+        let lines = replay(&dir, &format!("{files} --only alert"));
+        let told = lines.iter().filter(|line| line["synflood"]["phase"] == "start");
+        let ids: Vec<&Value> = told.map(|line| &line["synflood"]["id"]).collect();
+        assert_eq!(ids, [1, 2], "{files}");
+    }
 }
 
 /// Arguments, then the types and outcomes of the lines.

@@ -85,7 +85,7 @@ pub(super) struct Picture<'a> {
 /// The kind, and all that speaks for it.
 pub(super) fn of(picture: &Picture) -> (Kind, Vec<Evidence>) {
     let Picture { marks, sources, begun, largest_share } = picture;
-    if *largest_share >= 0.8 || *sources < 1.5 {
+    if *largest_share >= 0.8 {
         return (Kind::SingleSource, vec![Evidence::NoCompletion]);
     }
     let many = *sources >= MANY;
@@ -105,4 +105,19 @@ pub(super) fn of(picture: &Picture) -> (Kind, Vec<Evidence>) {
             || *what == Evidence::SourcesSeenOnce && *begun >= LONG
     });
     (if made_up { Kind::Spoofed } else { Kind::Distributed }, evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sketch is read a little later than the samples, so it may know of nobody yet.
+    #[test]
+    fn who_is_one_source_is_told_by_the_samples() {
+        let marks = Marks::default();
+        let kind =
+            |sources, largest_share| of(&Picture { marks: &marks, sources, begun: 90.0, largest_share }).0;
+        assert_eq!(kind(0.0, 0.02), Kind::Distributed);
+        assert_eq!(kind(1.0, 1.0), Kind::SingleSource);
+    }
 }

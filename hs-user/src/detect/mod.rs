@@ -154,7 +154,7 @@ impl Detector {
         }
     }
 
-    /// Ends the alarms that are open.
+    /// Ends the alarms that are open. What comes then is of another capture, with other totals and another time.
     pub fn finish(&mut self, out: &mut Vec<Alert>) {
         for key in &self.awake {
             let Some(track) = self.tracks.get_mut(key) else { continue };
@@ -162,6 +162,8 @@ impl Detector {
                 out.push(alarm.alert(Phase::End, &track.series));
             }
         }
+        let (next_id, untracked) = (self.next_id, self.untracked);
+        *self = Detector { next_id, untracked, ..Detector::new(self.settings.clone()) };
     }
 
     /// Whether [`Detector::observe`] has nothing to do until a responder's totals change: replay may skip a

@@ -81,9 +81,11 @@ impl Watch {
         self.taken = watched.taken;
     }
 
-    /// Distinct sources, without those that completed. Of two steps ago: who completes has done so by now.
+    /// Distinct sources, without those that completed. Of two steps ago: who completes has done so by now. Of now if
+    /// there was nothing two steps ago.
     pub(super) fn sources(&self) -> f64 {
-        estimate_except(&self.sketches[2], &self.honest)
+        let began_since = self.sketches[2].iter().all(|register| *register == 0);
+        estimate_except(&self.sketches[if began_since { 0 } else { 2 }], &self.honest)
     }
 
     /// The flood goes on.
@@ -237,5 +239,27 @@ impl Watches {
                 *watch.completed.entry(source).or_default() += 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hs_common::victim::watch::Sample;
+
+    use super::*;
+
+    #[test]
+    fn sources_are_known_from_the_first_look_on() {
+        let mut watched =
+            Watched { taken: 0, samples: [Sample::default(); SAMPLES], registers: [0; SKETCH_REGISTERS] };
+        let mut watch = Watch::new(VictimKey::FREE, 1, (0, 0), 0);
+        assert!(watch.sources() < 1.0);
+        watched.registers.fill(5);
+        watch.read(&watched);
+        let known = watch.sources();
+        assert!(known > 100.0, "{known}");
+        watch.read(&watched);
+        watch.read(&watched);
+        assert!((watch.sources() - known).abs() < 1.0);
     }
 }
