@@ -120,13 +120,14 @@ fn expected() -> Value {
                 "completed": 1, "completed_late": 0, "unverified": 0, "half_open": 0, "refused": 1,
                 "aborted": 0, "malformed": 1, "flows_evicted": 0, "flows_contended": 0,
                 "events_produced": 4, "events_lost": 0, "events_suppressed": 0, "synack_unmatched": 0,
-                "filtered": 0, "syn_before_watch": 0, "seen_again": 0, "in_progress": 0, "anomalies": { "synack_wrong_ack": 1 },
+                "filtered": 0, "syn_before_watch": 0, "seen_again": 0, "events_delivered": 4, "in_progress": 0,
+                "anomalies": { "synack_wrong_ack": 1 },
                 "parse_errors": {
                     "short_frame": 0, "vlan_too_deep": 0, "bad_ip_header": 0, "ip_truncated": 0,
                     "too_many_extension_headers": 0, "not_linear": 0
                 },
                 "not_parsed": { "not_ip": 1, "not_tcp": 0, "later_fragment": 0, "tunnel": 0 },
-                "alerts": 0
+                "alerts": 0, "ledger": { "balanced": true, "differences": [] }
             }
         }
     ])
