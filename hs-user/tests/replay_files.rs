@@ -240,6 +240,20 @@ fn lines_are_chosen_by_kind_and_port() {
 
 /// The file gives options under their names; flags win over it.
 #[test]
+fn what_is_wrong_is_told_without_obeying_names() {
+    let dir = directory(
+        "speaking",
+        &[("\x1b[2J.pcap", b"nothing of the sort"), ("speaking.toml", b"port = \x1b[2J")],
+    );
+    for args in ["replay \x1b[2J.pcap", "replay --config speaking.toml small.pcap"] {
+        let output = hs_mon(&dir, args).output().expect("hs-mon runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains("\\u{1b}[2J"), "{stderr:?}");
+        assert!(!stderr.contains('\x1b'), "{stderr:?}");
+    }
+}
+
+#[test]
 fn a_configuration_file_gives_options() {
     let toml = "format = \"json\"\nonly = [\"refused\"]\nport = [443]\n";
     let files: [(&str, &[u8]); 2] = [("small.pcap", &pcap()), ("hs-mon.toml", toml.as_bytes())];
