@@ -10,15 +10,15 @@ mod scene;
 #[path = "kernel_support/watch.rs"]
 mod watch;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{env, fs, process, thread};
 
 use guest::{some_unless_guest, unless_guest};
 use lab::flood::Flood;
-use lab::frame::{Prefix, Segment, flag};
-use lab::wire::{BATCH, Wire};
-use lab::{Lab, Options};
+use lab::frame::{Prefix, Segment};
+use lab::wire::Wire;
+use lab::{Lab, Options, handshakes};
 use scene::PORT;
 use watch::Watch;
 
@@ -92,29 +92,6 @@ fn a_watch_that_has_no_room_and_is_disturbed_adds_up() {
     assert!(said.totals.get("flows_evicted") > 3_000, "{:?}", said.totals);
 }
 
-/// Handshakes between two hosts that have no addresses, by hand: of each port of the client one.
-fn handshakes(lab: &Lab, ports: std::ops::Range<u16>) {
-    const ACK_OF: u8 = flag::ACK;
-    let [client, server] = [&lab.client, &lab.server].map(|host| Wire::open(host).expect("a wire"));
-    let responder = lab.server.plan.v4_at(PORT);
-    let initiators: Vec<SocketAddr> = ports.map(|port| lab.client.plan.v4_at(port)).collect();
-    for initiators in initiators.chunks(BATCH) {
-        let steps = [
-            (&client, flag::SYN, true, 1_000, 0),
-            (&server, flag::SYN | ACK_OF, false, 5_000, 1_001),
-            (&client, ACK_OF, true, 1_001, 5_001),
-        ];
-        for (wire, flags, up, seq, ack) in steps {
-            let frames: Vec<Vec<u8>> = initiators
-                .iter()
-                .map(|initiator| if up { (*initiator, responder) } else { (responder, *initiator) })
-                .map(|(from, to)| wire.frame(&Segment::new(from, to, flags, seq, ack)))
-                .collect();
-            wire.send_frames(&frames).expect("the frames are sent");
-        }
-    }
-}
-
 /// Completed handshakes are never left out, so those that come while hs-mon stands still fill the ring buffer.
 #[test]
 fn events_that_find_the_ring_buffer_full_are_counted() {
@@ -123,7 +100,10 @@ fn events_that_find_the_ring_buffer_full_are_counted() {
     let watch = Watch::start(&lab.server.ns, "--iface hsm-server --only stats");
     watch.monitor.signal(libc::SIGSTOP).expect("it stands still");
     // 4 MiB are full after 40,330 of them.
-    handshakes(&lab, 10_000..60_000);
+    let [client, server] = [&lab.client, &lab.server].map(|host| Wire::open(host).expect("a wire"));
+    let from = |port| Segment::syn(lab.client.plan.v4_at(port), lab.server.plan.v4_at(PORT), 1_000);
+    let syns: Vec<Segment> = (10_000..60_000).map(from).collect();
+    handshakes::complete(&client, &server, &syns).expect("the frames are sent");
     watch.monitor.signal(libc::SIGCONT).expect("it goes on");
     watch.wait_for_total("tcp_segments", 150_000);
     let totals = watch.stop_after_losses().totals;
