@@ -62,7 +62,7 @@ fn build() -> Result<PathBuf> {
     let target_dir = cargo::workspace()?.target_directory.join("fuzz");
     let mut build = cargo::command();
     build.current_dir(directory()).env("RUSTFLAGS", FLAGS);
-    build.args(["build", "--release", "--locked", "--target", HOST, "--target-dir"]).arg(&target_dir);
+    build.args(["build", "--release", "--target", HOST, "--target-dir"]).arg(&target_dir);
     shell::run_shown_as("cargo build --release  (in fuzz/, with coverage counters)", &mut build)?;
     Ok(target_dir.join(HOST).join("release"))
 }

@@ -27,12 +27,15 @@ mod picture;
 mod pipelines;
 mod privilege;
 mod prometheus;
+mod reproducible;
 mod run;
 mod setup;
 mod shell;
 mod soak;
 mod stage;
 mod test;
+#[cfg(test)]
+mod unsafe_code;
 mod vm;
 
 use std::ffi::OsString;
