@@ -130,6 +130,12 @@ impl Anomaly {
         self as u8
     }
 
+    /// Whether it is told as an event. `ack_unsolicited` says no more than that a flow is older than the watch, and
+    /// is only counted.
+    pub const fn is_event(self) -> bool {
+        !matches!(self, Anomaly::AckUnsolicited)
+    }
+
     /// Looks an anomaly up by its identifier.
     pub fn from_name(name: &str) -> Option<Anomaly> {
         Anomaly::ALL.iter().copied().find(|anomaly| anomaly.name() == name)

@@ -109,11 +109,25 @@ impl Counters {
         self.0[Slot::outcome(outcome).0]
     }
 
+    /// Handshakes that have an outcome.
+    pub fn ended(&self) -> u64 {
+        sum(Outcome::ALL.iter().map(|outcome| self.outcome(*outcome)))
+    }
+
     /// Handshakes begun that have no outcome yet. Saturates: totals of several CPUs are not read at
     /// one instant.
     pub fn in_progress(&self) -> u64 {
-        let ended: u64 = Outcome::ALL.iter().map(|outcome| self.outcome(*outcome)).sum();
-        self.get(Counter::Begun).saturating_sub(ended)
+        self.get(Counter::Begun).saturating_sub(self.ended())
+    }
+
+    /// Anomalies that are events.
+    pub fn anomaly_events(&self) -> u64 {
+        sum(Anomaly::ALL.iter().filter(|anomaly| anomaly.is_event()).map(|anomaly| self.anomaly(*anomaly)))
+    }
+
+    /// Packets that hold no segment, for whatever reason.
+    pub fn all_unparsed(&self) -> u64 {
+        sum(Unparsed::ALL.iter().map(|why| self.unparsed(*why)))
     }
 
     /// Adds one to a total. In user space (replay); the kernel counts in its own per-CPU memory.
@@ -129,6 +143,11 @@ impl Counters {
             *total = total.wrapping_add(more);
         }
     }
+}
+
+/// A total that is wrong may be anything, and must not be the end of the program that says so.
+fn sum(totals: impl IntoIterator<Item = u64>) -> u64 {
+    totals.into_iter().fold(0, u64::wrapping_add)
 }
 
 impl Default for Counters {

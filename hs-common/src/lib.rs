@@ -40,6 +40,7 @@ pub mod counters;
 pub mod event;
 pub mod flow;
 pub mod handshake;
+pub mod ledger;
 #[cfg(any(test, feature = "std"))]
 pub mod memory;
 pub mod outcome;
@@ -58,6 +59,7 @@ pub use anomaly::{Anomaly, AnomalySet};
 pub use config::Config;
 pub use counters::{Counter, Counters, Slot};
 pub use event::Event;
+pub use ledger::Ledger;
 pub use outcome::{HandshakeFlags, Outcome, Path, Reason};
 pub use segment::{Segment, TcpFlags, Unparsed, VlanTags};
 pub use victim::{Victim, VictimKey, VictimSet};

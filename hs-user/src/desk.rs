@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use anyhow::ensure;
 use hs_common::event::KIND_HANDSHAKE;
-use hs_common::{Counters, Event, Outcome};
+use hs_common::{Counters, Event, Ledger, Outcome};
 
 use crate::dashboard::{Dashboard, RESPONDERS, Reading};
 use crate::detect::{Alert, Detector, Phase, Settings};
@@ -12,7 +13,7 @@ use crate::host::Host;
 use crate::kernel::Readings;
 use crate::metrics::{InterfaceState, Metrics, Scrape};
 use crate::process;
-use crate::report::{Origin, Reporter};
+use crate::report::{Origin, Reporter, Totals};
 use crate::responders::Responders;
 
 /// How often the detector looks at the responders' totals, in nanoseconds of the events' clock.
@@ -23,6 +24,8 @@ pub struct Desk<W: Write> {
     reporter: Reporter<W>,
     detector: Detector,
     alerts: Vec<Alert>,
+    /// Events that have come.
+    delivered: u64,
     floods: u64,
     starts: Starts,
     /// The host that this runs on, when live.
@@ -42,6 +45,7 @@ impl<W: Write> Desk<W> {
             reporter,
             detector: Detector::new(detection),
             alerts: Vec::new(),
+            delivered: 0,
             floods: 0,
             starts: Starts::default(),
             host: None,
@@ -62,6 +66,7 @@ impl<W: Write> Desk<W> {
     /// # Errors
     /// Those of the sink.
     pub fn event(&mut self, event: &Event, origin: &Origin) -> io::Result<()> {
+        self.delivered += 1;
         if event.kind == KIND_HANDSHAKE && event.outcome() == Some(Outcome::Completed) {
             self.detector.completed((event.dst, event.dst_port), event.src);
         }
@@ -131,18 +136,42 @@ impl<W: Write> Desk<W> {
         Ok(())
     }
 
-    /// The totals since the start.
+    /// The totals so far.
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn stats(
+    pub fn stats(&mut self, totals: &Counters, now_ns: u64, origin: Option<&Origin>) -> io::Result<()> {
+        self.write_totals(totals, now_ns, origin, false)
+    }
+
+    /// The totals at the end: nothing is counted any more, and every event has come. Sends on what is buffered.
+    ///
+    /// # Errors
+    /// Those of the sink; or the ledger does not add up, which is said in the totals too.
+    pub fn close(&mut self, totals: &Counters, now_ns: u64, origin: Option<&Origin>) -> anyhow::Result<()> {
+        self.write_totals(totals, now_ns, origin, true)?;
+        self.flush()?;
+        let differences = Ledger { totals, delivered: self.delivered }.differences();
+        let differences: Vec<String> = differences.map(|difference| difference.to_string()).collect();
+        ensure!(
+            differences.is_empty(),
+            "the totals do not add up, so something was lost or counted twice: {}; \
+             this is a fault of hs-mon: please report it with these totals",
+            differences.join("; ")
+        );
+        Ok(())
+    }
+
+    fn write_totals(
         &mut self,
         totals: &Counters,
         now_ns: u64,
         origin: Option<&Origin>,
         is_last: bool,
     ) -> io::Result<()> {
-        self.reporter.stats(totals, self.floods, self.unix(now_ns), origin, is_last)
+        let ledger = Ledger { totals, delivered: self.delivered };
+        let totals = Totals { ledger, alerts: self.floods, is_last };
+        self.reporter.stats(&totals, self.unix(now_ns), origin)
     }
 
     /// The metrics at this instant, as text; none, if nothing gathers them.
@@ -212,6 +241,25 @@ impl Starts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::{Filter, Format};
+    use hs_common::{Counter, Slot};
+
+    /// A handshake that was counted as refused, and of which nobody was told.
+    #[test]
+    fn totals_that_do_not_add_up_are_told_and_are_an_error() {
+        let mut totals = Counters::ZERO;
+        for slot in [Slot::of(Counter::Begun), Slot::outcome(Outcome::Refused)] {
+            totals.add(slot, 1);
+        }
+        let mut out = Vec::new();
+        let mut desk =
+            Desk::new(Reporter::new(&mut out, Format::Json, false, Filter::ALL), Settings::default());
+        let error = desk.close(&totals, 0, None).expect_err("one event is missing").to_string();
+        assert!(error.starts_with("the totals do not add up"), "{error}");
+        assert!(error.contains("+ anomalies other than ack_unsolicited: 0 is not 1;"), "{error}");
+        drop(desk);
+        assert!(String::from_utf8_lossy(&out).contains(r#""ledger":{"balanced":false,"#));
+    }
 
     #[test]
     fn an_alert_keeps_its_start_when_the_wall_clock_is_set() {

@@ -186,7 +186,7 @@ impl<W: Write> Watch<W> {
                     self.interfaces.follow(&mut self.kernel)?;
                 }
                 _ = hangup.recv() => self.reload(settings),
-                () = tick(&mut stats) => self.tell_totals(false)?,
+                () = tick(&mut stats) => self.tell_totals()?,
                 () = tick(&mut alive) => service::alive(),
             }
             self.desk.flush()?;
@@ -290,11 +290,10 @@ impl<W: Write> Watch<W> {
         })
     }
 
-    fn tell_totals(&mut self, is_last: bool) -> Result<()> {
+    fn tell_totals(&mut self) -> Result<()> {
         let totals = self.kernel.counters()?;
         let origin = self.interfaces.sole().map(Origin::Interface);
-        self.desk.stats(&totals, clock::monotonic_ns(), origin.as_ref(), is_last)?;
-        Ok(())
+        Ok(self.desk.stats(&totals, clock::monotonic_ns(), origin.as_ref())?)
     }
 
     /// Detaches first, so that the last totals are of one instant; and before that begins no handshake
@@ -308,8 +307,8 @@ impl<W: Write> Watch<W> {
         self.drain()?;
         self.observe()?;
         self.desk.end_alerts(&Origin::Interface(self.interfaces.sole().unwrap_or("")))?;
-        self.tell_totals(true)?;
-        self.desk.flush()?;
-        Ok(())
+        let totals = self.kernel.counters()?;
+        let origin = self.interfaces.sole().map(Origin::Interface);
+        self.desk.close(&totals, clock::monotonic_ns(), origin.as_ref())
     }
 }

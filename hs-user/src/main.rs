@@ -8,7 +8,7 @@ use anyhow::Result;
 use hs_mon::cli::{self, Command, Settings};
 use hs_mon::progress::InPlaceOfLine;
 use hs_mon::report::{Reporter, wants_colour};
-use hs_mon::{doctor, live, replay};
+use hs_mon::{doctor, live, notices, replay};
 
 fn main() -> ExitCode {
     let command = match cli::parse(env::args_os(), |path| fs::read_to_string(path)) {
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hs-mon: error: {error:#}");
+            notices::fail(&error);
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::journal;
-use crate::report::units::escaped;
+use crate::report::units::{escaped, escaped_lines};
 
 /// Kept at the most; the oldest go.
 const MOST: usize = 200;
@@ -38,6 +38,12 @@ pub fn say(text: impl Display) {
             }
         }
     }
+}
+
+/// Tells why hs-mon ends.
+pub fn fail(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    drop(writeln!(io::stderr(), "hs-mon: error: {}", escaped_lines(&text)));
 }
 
 /// The names of interfaces and files are others' choice: nothing in them may speak to the terminal.

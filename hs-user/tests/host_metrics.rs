@@ -2,8 +2,6 @@
 
 #[path = "kernel_support/guest.rs"]
 mod guest;
-#[path = "kernel_support/http.rs"]
-mod http;
 #[path = "../../xtask/src/lab/mod.rs"]
 mod lab;
 #[path = "kernel_support/scene.rs"]
@@ -15,9 +13,9 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::AtomicBool;
 
-use http::{get, sample};
 use lab::flood::Flood;
 use lab::frame::Prefix;
+use lab::http::{get, sample};
 use lab::netns::Netns;
 use lab::wire::Wire;
 use scene::{PORT, connect, failed, lab, run_in, wait_until};

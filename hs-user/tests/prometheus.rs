@@ -3,8 +3,6 @@
 
 #[path = "kernel_support/guest.rs"]
 mod guest;
-#[path = "kernel_support/http.rs"]
-mod http;
 #[path = "../../xtask/src/lab/mod.rs"]
 mod lab;
 #[path = "kernel_support/prometheus.rs"]
@@ -18,11 +16,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::get;
 use lab::Lab;
 use lab::clients::{Clients, connect_tally};
 use lab::flood::Flood;
 use lab::frame::{Prefix, Segment, flag};
+use lab::http::get;
 use lab::netns::Netns;
 use lab::server::Server;
 use lab::wire::Wire;

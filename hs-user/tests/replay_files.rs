@@ -123,13 +123,14 @@ fn expected() -> Value {
                 "completed": 1, "completed_late": 0, "unverified": 0, "half_open": 0, "refused": 1,
                 "aborted": 0, "malformed": 1, "flows_evicted": 0, "flows_contended": 0,
                 "events_produced": 4, "events_lost": 0, "events_suppressed": 0, "synack_unmatched": 0,
-                "filtered": 0, "syn_before_watch": 0, "seen_again": 0, "in_progress": 0, "anomalies": { "synack_wrong_ack": 1 },
+                "filtered": 0, "syn_before_watch": 0, "seen_again": 0, "events_delivered": 4, "in_progress": 0,
+                "anomalies": { "synack_wrong_ack": 1 },
                 "parse_errors": {
                     "short_frame": 0, "vlan_too_deep": 0, "bad_ip_header": 0, "ip_truncated": 0,
                     "too_many_extension_headers": 0, "not_linear": 0
                 },
                 "not_parsed": { "not_ip": 1, "not_tcp": 0, "later_fragment": 0, "tunnel": 0 },
-                "alerts": 0
+                "alerts": 0, "ledger": { "balanced": true, "differences": [] }
             }
         }
     ])
@@ -256,6 +257,20 @@ fn lines_are_chosen_by_kind_and_port() {
 }
 
 /// The file gives options under their names; flags win over it.
+#[test]
+fn what_is_wrong_is_told_without_obeying_names() {
+    let dir = directory(
+        "speaking",
+        &[("\x1b[2J.pcap", b"nothing of the sort"), ("speaking.toml", b"port = \x1b[2J")],
+    );
+    for args in ["replay \x1b[2J.pcap", "replay --config speaking.toml small.pcap"] {
+        let output = hs_mon(&dir, args).output().expect("hs-mon runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains("\\u{1b}[2J"), "{stderr:?}");
+        assert!(!stderr.contains('\x1b'), "{stderr:?}");
+    }
+}
+
 #[test]
 fn a_configuration_file_gives_options() {
     let toml = "format = \"json\"\nonly = [\"refused\"]\nport = [443]\n";

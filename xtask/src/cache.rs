@@ -61,7 +61,7 @@ impl Tool {
 
     fn install_command(&self, scratch: &Path) -> Command {
         let mut command = cargo::command();
-        command.args(["install", self.name, "--version", self.version, "--locked"]).args(self.args);
+        command.args(["install", self.name, "--version", self.version]).args(self.args);
         command.arg("--root").arg(scratch.join("root")).arg("--target-dir").arg(scratch.join("target"));
         command.envs(self.env.iter().copied());
         command

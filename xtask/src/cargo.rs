@@ -11,10 +11,10 @@ use serde::Deserialize;
 
 use crate::shell;
 
-/// The cargo that runs this program, in the workspace.
+/// The cargo that runs this program, in the workspace, with the dependencies of its lock file and no others.
 pub fn command() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    command.current_dir(shell::workspace_root());
+    command.arg("--locked").current_dir(shell::workspace_root());
     command
 }
 

@@ -27,11 +27,15 @@ mod picture;
 mod pipelines;
 mod privilege;
 mod prometheus;
+mod reproducible;
 mod run;
 mod setup;
 mod shell;
+mod soak;
 mod stage;
 mod test;
+#[cfg(test)]
+mod unsafe_code;
 mod vm;
 
 use std::ffi::OsString;
@@ -87,11 +91,17 @@ enum Task {
     },
     /// Run the kernel tests on other kernels, each in a virtual machine; needs no root.
     Vm(vm::Options),
-    /// Fuzz the packet parser and the engine, guided by coverage.
+    /// Fuzz what others send, guided by coverage: packets, captures, configurations, records.
     Fuzz {
         /// Seconds for each target.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
+    },
+    /// Let hs-mon count handshakes and floods for long, and see that nothing grows or drifts; needs root.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
     },
     /// Measure what hs-mon costs, beside programs that do less; needs root.
     Bench(bench::Options),
@@ -113,6 +123,7 @@ fn main() -> ExitCode {
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
         Task::Vm(options) => vm::command(&options),
         Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
+        Task::Soak { minutes } => soak::command(minutes).map(|()| ExitCode::SUCCESS),
         Task::Bench(options) => bench::command(&options).map(|()| ExitCode::SUCCESS),
         Task::DetectEval(options) => detect_eval::command(&options).map(|()| ExitCode::SUCCESS),
         Task::Picture => picture::command().map(|()| ExitCode::SUCCESS),

@@ -10,7 +10,7 @@ use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
 use crate::{
     bench, bpf_clippy, captures, cargo, deny, first_steps, fuzz, kernel_tests, leftovers, package, pipelines,
-    prometheus, setup, shell, vm,
+    prometheus, reproducible, setup, shell, vm,
 };
 
 /// The feature of hs-user without which the tests that need root are not built.
@@ -54,6 +54,7 @@ const STAGES: &[Stage<Context>] = &[
     Stage { name: "costs", in_ci: InCi::Must, needs: kernel_tests::needs, run: bench::guard::run },
     Stage { name: "other kernels", in_ci: InCi::Must, needs: vm::needs, run: vm::run },
     Stage { name: "reference captures", in_ci: InCi::May, needs: captures::needs, run: captures::run },
+    Stage { name: "same object", in_ci: InCi::Must, needs: reproducible::needs, run: reproducible::run },
     Stage { name: "fuzzing", in_ci: InCi::Must, needs: fuzz::needs, run: fuzz::stage },
     Stage { name: "documentation", in_ci: InCi::Must, needs: nothing, run: documentation },
     Stage { name: "dependencies", in_ci: InCi::Must, needs: deny::needs, run: deny::check },

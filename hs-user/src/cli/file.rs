@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::args::{LiveArgs, ReplayOptions, SharedArgs};
 use super::detection;
 use crate::detect::Settings as Detection;
+use crate::report::units::escaped_lines;
 
 /// The table that is about detection.
 const DETECTION: &str = "detection";
@@ -40,7 +41,9 @@ impl FileOptions {
     ) -> Result<FileOptions, clap::Error> {
         let Some(path) = path else { return Ok(FileOptions::default()) };
         let fail = |kind, why: &dyn std::fmt::Display| {
-            clap::Error::raw(kind, format!("configuration file {}: {why}", path.display()))
+            let text = format!("configuration file {}: {why}", path.display());
+            // The parser of TOML quotes the line that is wrong, whatever is in it.
+            clap::Error::raw(kind, escaped_lines(&text))
         };
         let text = read(path).map_err(|error| fail(ErrorKind::Io, &error))?;
         FileOptions::from_toml(&text).map_err(|why| fail(ErrorKind::ValueValidation, &why))

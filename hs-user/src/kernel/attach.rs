@@ -183,7 +183,17 @@ impl Kernel {
     /// Detaches from all interfaces; the totals stand still from then on.
     pub fn detach(&mut self) {
         self.links.clear();
+        wait_for_running_programs();
     }
+}
+
+/// What is detached is called no more, but another CPU may be in the middle of it. Programs run under RCU, and this
+/// call returns after an RCU grace period:
+/// <https://github.com/torvalds/linux/blob/v6.18/kernel/sched/membarrier.c#L648>. It is refused where CPUs are kept
+/// free of ticks (`nohz_full`); there a packet may still be counted while the last totals are read.
+fn wait_for_running_programs() {
+    // SAFETY: it takes numbers and no memory.
+    unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
 }
 
 /// The ways to watch ingress in the order in which [`Kernel::attach`] tries them, each with the reason why it is the

@@ -44,6 +44,7 @@ const FREE: &[c_long] = &[
     libc::SYS_getuid,
     libc::SYS_lseek,
     libc::SYS_madvise,
+    libc::SYS_membarrier,
     libc::SYS_mmap,
     libc::SYS_mprotect,
     libc::SYS_mremap,

@@ -54,9 +54,8 @@ pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result
     }
     let name = settings.files.first().map(|file| file.to_string_lossy()).unwrap_or_default();
     let origin = Origin::Capture { file: &name, number: last_number };
-    desk.stats(&totals, last_ns, (settings.files.len() == 1).then_some(&origin), true)?;
-    desk.flush()?;
-    result
+    let closed = desk.close(&totals, last_ns, (settings.files.len() == 1).then_some(&origin));
+    result.and(closed)
 }
 
 /// One capture on its way through an engine.

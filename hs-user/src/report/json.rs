@@ -10,15 +10,15 @@ mod stats;
 
 use std::io;
 
-use hs_common::{Counters, Event, VlanTags};
+use hs_common::{Event, VlanTags};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::Origin;
 use super::digits::{ip, number};
 use super::filter::Kind;
 use super::ids::{CommunityId, flow_id};
 use super::units::Clock;
+use super::{Origin, Totals};
 use crate::detect::Alert;
 use alert::{AlertObject, SynFlood};
 use stats::Stats;
@@ -103,14 +103,13 @@ impl Json {
     pub fn stats(
         &mut self,
         line: &mut Vec<u8>,
-        totals: &Counters,
-        alerts: u64,
+        totals: &Totals,
         unix_ns: u64,
         origin: Option<&Origin>,
     ) -> io::Result<()> {
         self.begin(line, unix_ns, None, origin)?;
         put(line, r#"stats","stats":"#);
-        serialize(line, &Stats { totals, alerts })?;
+        serialize(line, &Stats(totals))?;
         put(line, "}\n");
         Ok(())
     }

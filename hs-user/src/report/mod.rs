@@ -14,7 +14,7 @@ pub(crate) mod units;
 use std::env;
 use std::io::{self, Write};
 
-use hs_common::{Counters, Event};
+use hs_common::{Event, Ledger};
 
 pub use filter::{Filter, Kind, UnknownKind};
 pub use lines::Lines;
@@ -55,6 +55,17 @@ pub enum Origin<'a> {
         /// The number of the packet in it, from 1.
         number: u64,
     },
+}
+
+/// The totals since the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Totals<'a> {
+    /// What was counted, and how many events have come to be reported.
+    pub ledger: Ledger<'a>,
+    /// Alarms that began.
+    pub alerts: u64,
+    /// Whether nothing is under way any more, so that the ledger must add up.
+    pub is_last: bool,
 }
 
 /// Writes what passes the filter to one sink, in one format.
@@ -138,27 +149,20 @@ impl<W: Write> Reporter<W> {
         self.line_done()
     }
 
-    /// Writes the totals since the start; `origin` is `None` if they are of several interfaces or
+    /// Writes the totals; `origin` is `None` if they are of several interfaces or
     /// files. The last totals are written whatever the filter says: nobody should have to guess
     /// whether a quiet run saw nothing or lost everything.
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn stats(
-        &mut self,
-        totals: &Counters,
-        alerts: u64,
-        unix_ns: u64,
-        origin: Option<&Origin>,
-        is_last: bool,
-    ) -> io::Result<()> {
-        if !is_last && !self.filter.passes(Kind::Stats) {
+    pub fn stats(&mut self, totals: &Totals, unix_ns: u64, origin: Option<&Origin>) -> io::Result<()> {
+        if !totals.is_last && !self.filter.passes(Kind::Stats) {
             return Ok(());
         }
         match &mut self.output {
-            Output::Text(text) if is_last => text.totals(&mut self.buffer, totals, alerts, unix_ns)?,
-            Output::Text(text) => text.stats(&mut self.buffer, totals, alerts, unix_ns)?,
-            Output::Json(json) => json.stats(&mut self.buffer, totals, alerts, unix_ns, origin)?,
+            Output::Text(text) if totals.is_last => text.totals(&mut self.buffer, totals, unix_ns)?,
+            Output::Text(text) => text.stats(&mut self.buffer, totals, unix_ns)?,
+            Output::Json(json) => json.stats(&mut self.buffer, totals, unix_ns, origin)?,
         }
         self.line_done()
     }

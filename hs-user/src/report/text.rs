@@ -8,12 +8,12 @@ use std::fmt::{self, Display, from_fn};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use hs_common::{Counters, Event, Outcome, VlanTags};
+use hs_common::{Event, Outcome, VlanTags};
 
-use super::Origin;
 use super::digits;
 use super::filter::Kind;
 use super::units::{Clock, escaped};
+use super::{Origin, Totals};
 use crate::detect::{Alert, Phase};
 
 /// Wide enough for every label and for every IPv4 endpoint; an IPv6 one makes its line longer.
@@ -82,31 +82,19 @@ impl Text {
     }
 
     /// The totals so far, in one line.
-    pub fn stats(
-        &mut self,
-        line: &mut Vec<u8>,
-        totals: &Counters,
-        alerts: u64,
-        unix_ns: u64,
-    ) -> io::Result<()> {
+    pub fn stats(&mut self, line: &mut Vec<u8>, totals: &Totals, unix_ns: u64) -> io::Result<()> {
         self.begin(line, unix_ns)?;
         write!(line, "{}  ", self.paint.with(DIM, from_fn(|f| write!(f, "{:<LABEL_WIDTH$}", "totals"))))?;
-        totals::write_line(line, totals, alerts)?;
+        totals::write_line(line, totals)?;
         self.end(line, None)
     }
 
     /// The totals at the end, as a block.
-    pub fn totals(
-        &mut self,
-        out: &mut Vec<u8>,
-        totals: &Counters,
-        alerts: u64,
-        unix_ns: u64,
-    ) -> io::Result<()> {
+    pub fn totals(&mut self, out: &mut Vec<u8>, totals: &Totals, unix_ns: u64) -> io::Result<()> {
         let stamp = self.clock.at(unix_ns);
         let title = from_fn(|f| write!(f, "Totals until {} {} UTC", stamp.date(), stamp.time()));
         writeln!(out, "\n{}", self.paint.with(BOLD, title))?;
-        totals::write_block(out, totals, alerts)
+        totals::write_block(out, totals)
     }
 
     /// The time; and before the first line of a day, the date in a line of its own.

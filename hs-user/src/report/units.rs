@@ -183,6 +183,16 @@ pub fn escaped(name: &str) -> impl Display + use<'_> {
     })
 }
 
+/// The same of a text of several lines, which stay lines.
+pub fn escaped_lines(text: &str) -> impl Display + use<'_> {
+    from_fn(move |f| {
+        text.split('\n').enumerate().try_for_each(|(number, line)| {
+            f.write_str(if number == 0 { "" } else { "\n" })?;
+            escaped(line).fmt(f)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

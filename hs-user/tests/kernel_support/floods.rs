@@ -10,12 +10,13 @@ use crate::lab::Lab;
 use crate::lab::clients::Clients;
 use crate::lab::flood::Flood;
 use crate::lab::frame::Prefix;
+use crate::lab::process::resident_bytes;
 use crate::lab::wire::Wire;
 use crate::watch::Watch;
 use crate::{PORT, both, serve};
 
-/// What the program may keep of a flood, in KiB.
-const GROWTH: u64 = 2 * 1024;
+/// What the program may keep of a flood, in bytes.
+const GROWTH: u64 = 2 << 20;
 
 fn syns() -> u64 {
     unless_guest("SYNs of a flood", 10_000, 2_000)
@@ -36,11 +37,8 @@ fn flood(lab: &Lab, v6: bool, seed: u64) -> Flood {
     Flood { sources, victim, count: syns(), rate: rate(), seed }
 }
 
-/// Resident memory of a process, in KiB.
 fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-    line.split_whitespace().next().expect("a number").parse().expect("a number")
+    resident_bytes(pid).expect("the process is there")
 }
 
 fn is_phase<'a>(phase: &'a str, id: u64) -> impl Fn(&Value) -> bool + 'a {
@@ -85,7 +83,7 @@ fn floods_are_told_and_counted(v6: bool) {
         let before = resident(watch.monitor.pid());
         sent += sent_and_told(&lab, &watch, &flood(&lab, v6, 1_000_001), 2);
         let after = resident(watch.monitor.pid());
-        assert!(after <= before + GROWTH, "{before} KiB after the first flood, {after} KiB after the second");
+        assert!(after <= before + GROWTH, "{before} bytes after the first flood, {after} after the second");
     }
 
     let tally = clients.stop().expect("clients ran");

@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::http::get;
+use crate::lab::http::get;
 use crate::lab::netns::Netns;
 use crate::scene::wait_until;
 use crate::watch::json;

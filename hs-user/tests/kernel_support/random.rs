@@ -117,6 +117,5 @@ pub fn play(config: Config, acts: &[Act]) {
         }
     }
     twins.sweep(now_ns, true);
-    let totals = twins.compare_totals();
-    assert_eq!(totals.in_progress(), 0, "everything has an outcome");
+    twins.compare_totals();
 }

@@ -8,7 +8,7 @@ use hs_common::packet::Captured;
 use hs_common::parse::Link;
 use hs_common::track::Place;
 use hs_common::victim::{Totals, scope};
-use hs_common::{Config, Counter, Counters, Event, Slot, VictimKey, VictimSet};
+use hs_common::{Config, Counter, Event, Ledger, Slot, VictimKey, VictimSet};
 use hs_mon::responders::Responders;
 
 use crate::bench::Bench;
@@ -18,11 +18,12 @@ pub struct Twins {
     bench: Bench,
     tracker: Tracker,
     fed: u64,
+    told: u64,
 }
 
 impl Twins {
     pub fn new(config: Config) -> Twins {
-        Twins { bench: Bench::new(config, true), tracker: Tracker::new(config), fed: 0 }
+        Twins { bench: Bench::new(config, true), tracker: Tracker::new(config), fed: 0, told: 0 }
     }
 
     /// A packet of which `data` was captured.
@@ -49,18 +50,20 @@ impl Twins {
 
     fn compare(&mut self, at: &str) {
         let events: Vec<Event> = self.tracker.drain().collect();
+        self.told += events.len() as u64;
         assert_eq!(self.bench.events(), events, "{at}: events of the kernel, and of the library");
     }
 
-    /// At the end: totals agree, and add up; what is known of the responders agrees.
-    pub fn compare_totals(&mut self) -> Counters {
+    /// At the end, when nothing is left pending: totals agree, and add up; what is known of the responders agrees.
+    pub fn compare_totals(&mut self) {
         let totals = self.bench.totals();
         assert_eq!(totals, *self.tracker.counters(), "totals of the kernel, and of the library");
         assert_eq!(totals.get(Counter::Packets), self.fed, "every packet is counted");
         assert_eq!(totals.0[Slot::of(Counter::EventsLost).index()], 0, "no event is lost");
         let (known, expected) = (sums(&self.bench.kernel), sums(&self.tracker));
         assert_eq!(known, expected, "responders of the kernel, and of the library");
-        totals
+        let ledger = Ledger { totals: &totals, delivered: self.told };
+        assert_eq!(ledger.differences().collect::<Vec<_>>(), [], "the ledger adds up");
     }
 }
 

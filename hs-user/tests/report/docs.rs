@@ -19,7 +19,7 @@ fn examples(reporter: &mut Reporter<&mut Vec<u8>>) {
     reporter.event(&malformed(initiator, responder, Anomaly::SynackWrongAck), at(62), &REPLAY).unwrap();
     reporter.alert(&alert(Phase::Start, Kind::Spoofed), at(73), at(73), &REPLAY).unwrap();
     reporter.alert(&alert(Phase::End, Kind::Spoofed), at(196), at(73), &REPLAY).unwrap();
-    reporter.stats(&totals(), 1, at(200), Some(&REPLAY), true).unwrap();
+    reporter.stats(&all_totals(&counters(), true), at(200), Some(&REPLAY)).unwrap();
 }
 
 #[test]

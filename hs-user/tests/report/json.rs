@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use hs_common::config::NS_PER_SEC;
-use hs_common::{Anomaly, Counters, Event, HandshakeFlags, Outcome, Path, Reason, VlanTags};
+use hs_common::{Anomaly, Counter, Counters, Event, HandshakeFlags, Outcome, Path, Reason, Slot, VlanTags};
 use hs_mon::detect::{Alert, Evidence, HostWord, Kind, Phase};
 use hs_mon::report::{self, Filter, Format, Origin, Reporter};
 use jsonschema::Validator;
@@ -34,7 +34,7 @@ const REASONS: [(Outcome, &[Reason]); 5] = [
 
 /// The anomalies that are events.
 fn anomalies() -> impl Iterator<Item = Anomaly> {
-    Anomaly::ALL.iter().copied().filter(|anomaly| *anomaly != Anomaly::AckUnsolicited)
+    Anomaly::ALL.iter().copied().filter(|anomaly| anomaly.is_event())
 }
 
 /// Every outcome with each of its reasons, every anomaly, every flag, direction and depth of tags.
@@ -91,9 +91,11 @@ fn all_lines() -> Vec<Value> {
             for alert in all_alerts() {
                 reporter.alert(&alert, NOON + 12 * NS_PER_SEC, NOON, &origin).unwrap();
             }
-            for (totals, is_last) in [(Counters::ZERO, false), (totals(), true)] {
-                reporter.stats(&totals, 1, NOON, Some(&origin), is_last).unwrap();
-                reporter.stats(&totals, 1, NOON, None, is_last).unwrap();
+            // The last of them does not add up.
+            for (counters, is_last) in [(counters(), false), (counters(), true), (Counters::ZERO, true)] {
+                let totals = all_totals(&counters, is_last);
+                reporter.stats(&totals, NOON, Some(&origin)).unwrap();
+                reporter.stats(&totals, NOON, None).unwrap();
             }
         }
     });
@@ -204,8 +206,8 @@ fn only_what_was_asked_for_is_written_and_the_last_totals() {
         reporter.event(&event, NOON, &LIVE).unwrap();
     }
     reporter.alert(&alert(Phase::Start, Kind::Spoofed), NOON, NOON, &LIVE).unwrap();
-    reporter.stats(&totals(), 1, NOON, None, false).unwrap();
-    reporter.stats(&totals(), 1, NOON, None, true).unwrap();
+    reporter.stats(&all_totals(&counters(), false), NOON, None).unwrap();
+    reporter.stats(&all_totals(&counters(), true), NOON, None).unwrap();
     drop(reporter);
     let text = String::from_utf8(out).unwrap();
     assert_eq!(
@@ -224,6 +226,23 @@ fn a_record_of_unknown_codes_is_an_error_and_no_line() {
         }
     });
     assert_eq!(text, "");
+}
+
+#[test]
+fn the_last_totals_say_whether_the_ledger_adds_up() {
+    let ledger_of = |counters: &Counters, is_last: bool| {
+        let text = written(Format::Json, |reporter| {
+            reporter.stats(&all_totals(counters, is_last), NOON, None).unwrap();
+        });
+        serde_json::from_str::<Value>(&text).unwrap()["stats"]["ledger"].clone()
+    };
+    assert_eq!(ledger_of(&counters(), false), Value::Null);
+    assert_eq!(ledger_of(&counters(), true), json!({"balanced": true, "differences": []}));
+    let mut wrong = counters();
+    wrong.add(Slot::of(Counter::Packets), 1);
+    let equation = "packets = tcp_segments + parse_errors + not_parsed";
+    let difference = json!({"equation": equation, "left": 1_234_568, "right": 1_234_567});
+    assert_eq!(ledger_of(&wrong, true), json!({"balanced": false, "differences": [difference]}));
 }
 
 /// Takes so many bytes, then is a closed pipe.

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use hs_common::config::NS_PER_SEC;
 use hs_common::event::{KIND_ANOMALY, KIND_HANDSHAKE};
 use hs_common::{
-    Anomaly, Counter, Counters, Event, HandshakeFlags, Outcome, Path, Reason, Slot, TcpFlags, Unparsed,
+    Anomaly, Counter, Counters, Event, HandshakeFlags, Ledger, Outcome, Path, Reason, Slot, TcpFlags,
+    Unparsed,
 };
 use hs_mon::detect::{Alert, Evidence, Kind, Phase, Signature, Target};
-use hs_mon::report::{Filter, Format, Origin, Reporter};
+use hs_mon::report::{Filter, Format, Origin, Reporter, Totals};
 
 /// 2026-11-22 12:00:00 UTC.
 pub const NOON: u64 = 1_795_348_800 * NS_PER_SEC;
@@ -140,7 +141,16 @@ pub fn reflection(phase: Phase) -> Alert {
     }
 }
 
-pub fn totals() -> Counters {
+/// How many events have come of [`counters`].
+pub const DELIVERED: u64 = 5_017;
+
+/// What the ledger of [`counters`] must say.
+pub fn all_totals(counters: &Counters, is_last: bool) -> Totals<'_> {
+    Totals { ledger: Ledger { totals: counters, delivered: DELIVERED }, alerts: 1, is_last }
+}
+
+/// Totals that add up.
+pub fn counters() -> Counters {
     let mut totals = Counters::ZERO;
     let counters = [
         (Slot::of(Counter::Packets), 1_234_567),
@@ -149,9 +159,9 @@ pub fn totals() -> Counters {
         (Slot::of(Counter::Synack), 5_001),
         (Slot::of(Counter::Begun), 5_012),
         (Slot::of(Counter::CompletedLate), 3),
-        (Slot::of(Counter::EventsProduced), 5_004),
+        (Slot::of(Counter::EventsProduced), 5_017),
         (Slot::outcome(Outcome::Completed), 4_900),
-        (Slot::outcome(Outcome::HalfOpen), 100),
+        (Slot::outcome(Outcome::HalfOpen), 110),
         (Slot::outcome(Outcome::Malformed), 2),
         (Slot::anomaly(Anomaly::SynackWrongAck), 2),
         (Slot::anomaly(Anomaly::AckUnsolicited), 77),

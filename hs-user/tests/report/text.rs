@@ -2,7 +2,7 @@
 
 use hs_common::Anomaly::{NullScan, SynFin, SynackWrongAck};
 use hs_common::config::NS_PER_SEC;
-use hs_common::{Counters, Event, HandshakeFlags, Outcome, Reason, VlanTags};
+use hs_common::{Counter, Counters, Event, HandshakeFlags, Outcome, Reason, Slot, VlanTags};
 use hs_mon::detect::{Alert, HostWord, Kind, Phase};
 use hs_mon::report::{Filter, Format, Origin, Reporter};
 
@@ -80,12 +80,12 @@ fn a_flood_is_told_from_its_beginning_to_its_end() {
 #[test]
 fn totals_are_a_line_while_running_and_a_block_at_the_end() {
     let text = written(Format::Text, |reporter| {
-        reporter.stats(&totals(), 1, NOON, None, false).unwrap();
-        reporter.stats(&totals(), 1, NOON, None, true).unwrap();
+        reporter.stats(&all_totals(&counters(), false), NOON, None).unwrap();
+        reporter.stats(&all_totals(&counters(), true), NOON, None).unwrap();
     });
     let expected = "\
 ── 2026-11-22 UTC ──
-12:00:00.000000  totals      1,234,567 packets, 5,012 handshakes, 4,900 completed, 100 half-open, 2 malformed, 10 in progress, 2 anomalies, 0 events lost, 1 alert
+12:00:00.000000  totals      1,234,567 packets, 5,012 handshakes, 4,900 completed, 110 half-open, 2 malformed, 0 in progress, 2 anomalies, 0 events lost, 1 alert
 
 Totals until 2026-11-22 12:00:00.000000 UTC
 packets                              1,234,567
@@ -97,9 +97,9 @@ handshakes begun                         5,012
   unverified                                 0     0.0 %
   refused                                    0     0.0 %
   aborted                                    0     0.0 %
-  half-open                                100     2.0 %
+  half-open                                110     2.2 %
   malformed                                  2     0.0 %
-  in progress                               10     0.2 %
+  in progress                                0     0.0 %
 anomalies                                    2
   synack_wrong_ack                           2
   ack_unsolicited                           77   counted only, not in the sum
@@ -107,7 +107,8 @@ not looked into                         34,560
   not_tcp                               34,560
 broken packets                               7
   ip_truncated                               7
-events due                               5,004
+events due                               5,017
+  delivered                              5,017
   lost, buffer full                          0
   left out under a flood                     0
 flows evicted, table full                    0
@@ -116,16 +117,31 @@ SYN-ACKs without a known SYN                 0
 SYNs while attaching                         0
 SYNs, SYN-ACKs seen once more                0
 alerts                                       1
+ledger                                 adds up
 ";
     assert_eq!(text, expected);
 }
 
 #[test]
 fn without_handshakes_there_is_no_share() {
-    let text =
-        written(Format::Text, |reporter| reporter.stats(&Counters::ZERO, 0, NOON, None, true).unwrap());
+    let nothing = all_totals(&Counters::ZERO, true);
+    let text = written(Format::Text, |reporter| reporter.stats(&nothing, NOON, None).unwrap());
     assert!(text.contains("  completed                                  0         –\n"), "{text}");
     assert!(!text.contains('%'));
+}
+
+#[test]
+fn a_ledger_that_differs_says_where() {
+    let mut counters = counters();
+    counters.add(Slot::of(Counter::Begun), 2);
+    let text = written(Format::Text, |reporter| {
+        reporter.stats(&all_totals(&counters, true), NOON, None).unwrap();
+    });
+    let expected = "\
+ledger                                 DIFFERS
+  begun = completed + unverified + refused + aborted + half_open + malformed: 5014 is not 5012
+";
+    assert!(text.ends_with(expected), "{text}");
 }
 
 #[test]
@@ -146,7 +162,7 @@ fn colour_only_if_asked_for() {
         let mut reporter = Reporter::new(&mut out, Format::Text, colour, Filter::ALL);
         reporter.event(&completed(), NOON, &LIVE).unwrap();
         reporter.alert(&alert(Phase::Start, Kind::Spoofed), NOON, NOON, &LIVE).unwrap();
-        reporter.stats(&totals(), 1, NOON, None, true).unwrap();
+        reporter.stats(&all_totals(&counters(), true), NOON, None).unwrap();
         drop(reporter);
         assert_eq!(String::from_utf8(out).unwrap().contains("\x1b["), colour);
     }

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{capture, kernel, live_table, process};
+use super::{capture, kernel, live_table};
 use crate::build::{self, Profile};
 use crate::lab::clients::{Clients, Tally};
 use crate::lab::flood::Flood;
 use crate::lab::frame::Prefix;
 use crate::lab::monitor::{Monitor, Setup};
+use crate::lab::process;
 use crate::lab::random::Random;
 use crate::lab::server::{Manner, Server};
 use crate::lab::wire::Wire;

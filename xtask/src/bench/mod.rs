@@ -8,7 +8,6 @@ pub mod guard;
 mod kernel;
 mod live;
 mod live_table;
-mod process;
 mod replay;
 mod usage;
 

@@ -9,15 +9,17 @@
 pub mod clients;
 pub mod flood;
 pub mod frame;
+pub mod handshakes;
+pub mod http;
 pub mod monitor;
 pub mod netns;
+pub mod process;
 pub mod random;
 pub mod server;
 pub mod terminal;
 pub mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
@@ -112,7 +114,8 @@ impl Lab {
     pub fn with(options: Options) -> Result<Lab> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         netns::remove_leftovers()?;
-        let name = format!("{}{}-{}", netns::NAME_START, process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("{}{}-{}", netns::NAME_START, std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let lab = Lab {
             server: Host { ns: Netns::create(format!("{name}-s"))?, plan: SERVER, peer: CLIENT },
             client: Host { ns: Netns::create(format!("{name}-c"))?, plan: CLIENT, peer: SERVER },

@@ -3,16 +3,18 @@
 use std::fmt::{Display, from_fn};
 use std::io::{self, Write};
 
-use hs_common::{Anomaly, Counter, Counters, Outcome, Unparsed};
+use hs_common::{Anomaly, Counter, Counters, Ledger, Outcome, Unparsed};
 
 use super::{Facts, outcome_label};
+use crate::report::Totals;
 use crate::report::units::{count, part_of};
 
 const NAME_WIDTH: usize = 32;
 const NUMBER_WIDTH: usize = 14;
 
 /// Packets, handshakes and losses, in one line.
-pub fn write_line(line: &mut Vec<u8>, totals: &Counters, alerts: u64) -> io::Result<()> {
+pub fn write_line(line: &mut Vec<u8>, all: &Totals) -> io::Result<()> {
+    let totals = all.ledger.totals;
     let mut facts = Facts::after(line, "");
     facts.add(format_args!("{}", some(totals.get(Counter::Packets), "packet", "packets")))?;
     facts.add(format_args!("{}", some(totals.get(Counter::Begun), "handshake", "handshakes")))?;
@@ -20,9 +22,9 @@ pub fn write_line(line: &mut Vec<u8>, totals: &Counters, alerts: u64) -> io::Res
         facts.add(format_args!("{} {}", count(totals.outcome(*outcome)), outcome_label(*outcome)))?;
     }
     facts.add(format_args!("{} in progress", count(totals.in_progress())))?;
-    facts.add(format_args!("{}", some(anomaly_events(totals), "anomaly", "anomalies")))?;
+    facts.add(format_args!("{}", some(totals.anomaly_events(), "anomaly", "anomalies")))?;
     facts.add(format_args!("{}", some(totals.get(Counter::EventsLost), "event lost", "events lost")))?;
-    facts.add(format_args!("{}", some(alerts, "alert", "alerts")))
+    facts.add(format_args!("{}", some(all.alerts, "alert", "alerts")))
 }
 
 fn some(number: u64, one: &str, many: &str) -> impl Display {
@@ -30,13 +32,16 @@ fn some(number: u64, one: &str, many: &str) -> impl Display {
 }
 
 /// Everything, zeros too where they are good news.
-pub fn write_block(out: &mut Vec<u8>, totals: &Counters, alerts: u64) -> io::Result<()> {
+pub fn write_block(out: &mut Vec<u8>, all: &Totals) -> io::Result<()> {
+    let totals = all.ledger.totals;
     packets(out, totals)?;
     handshakes(out, totals)?;
     anomalies(out, totals)?;
     not_parsed(out, totals)?;
+    events(out, &all.ledger)?;
     losses(out, totals)?;
-    row(out, "alerts", alerts, "")
+    row(out, "alerts", all.alerts, "")?;
+    ledger(out, &all.ledger)
 }
 
 fn packets(out: &mut Vec<u8>, totals: &Counters) -> io::Result<()> {
@@ -68,9 +73,9 @@ fn handshakes(out: &mut Vec<u8>, totals: &Counters) -> io::Result<()> {
 }
 
 fn anomalies(out: &mut Vec<u8>, totals: &Counters) -> io::Result<()> {
-    row(out, "anomalies", anomaly_events(totals), "")?;
+    row(out, "anomalies", totals.anomaly_events(), "")?;
     for anomaly in Anomaly::ALL.iter().filter(|anomaly| totals.anomaly(**anomaly) > 0) {
-        let note = if is_counted_only(*anomaly) { "   counted only, not in the sum" } else { "" };
+        let note = if anomaly.is_event() { "" } else { "   counted only, not in the sum" };
         row(out, from_fn(|f| write!(f, "  {}", anomaly.name())), totals.anomaly(*anomaly), note)?;
     }
     Ok(())
@@ -87,10 +92,14 @@ fn not_parsed(out: &mut Vec<u8>, totals: &Counters) -> io::Result<()> {
     Ok(())
 }
 
+fn events(out: &mut Vec<u8>, ledger: &Ledger) -> io::Result<()> {
+    row(out, "events due", ledger.totals.get(Counter::EventsProduced), "")?;
+    row(out, "  delivered", ledger.delivered, "")?;
+    row(out, "  lost, buffer full", ledger.totals.get(Counter::EventsLost), "")?;
+    row(out, "  left out under a flood", ledger.totals.get(Counter::EventsSuppressed), "")
+}
+
 fn losses(out: &mut Vec<u8>, totals: &Counters) -> io::Result<()> {
-    row(out, "events due", totals.get(Counter::EventsProduced), "")?;
-    row(out, "  lost, buffer full", totals.get(Counter::EventsLost), "")?;
-    row(out, "  left out under a flood", totals.get(Counter::EventsSuppressed), "")?;
     row(out, "flows evicted, table full", totals.get(Counter::FlowsEvicted), "")?;
     row(out, "segments not tracked, contended", totals.get(Counter::FlowsContended), "")?;
     row(out, "SYN-ACKs without a known SYN", totals.get(Counter::SynackUnmatched), "")?;
@@ -103,13 +112,11 @@ fn row(out: &mut Vec<u8>, name: impl Display, number: u64, note: impl Display) -
     writeln!(out, "{name:<NAME_WIDTH$}{:>NUMBER_WIDTH$}{note}", count(number))
 }
 
-/// All anomalies that are events.
-fn anomaly_events(totals: &Counters) -> u64 {
-    let events = Anomaly::ALL.iter().filter(|anomaly| !is_counted_only(**anomaly));
-    events.map(|anomaly| totals.anomaly(*anomaly)).sum()
-}
-
-/// `ack_unsolicited` says no more than that a flow is older than the watch.
-fn is_counted_only(anomaly: Anomaly) -> bool {
-    anomaly == Anomaly::AckUnsolicited
+/// Whether all of it adds up.
+fn ledger(out: &mut Vec<u8>, ledger: &Ledger) -> io::Result<()> {
+    if ledger.differences().next().is_none() {
+        return writeln!(out, "{:<NAME_WIDTH$}{:>NUMBER_WIDTH$}", "ledger", "adds up");
+    }
+    writeln!(out, "{:<NAME_WIDTH$}{:>NUMBER_WIDTH$}", "ledger", "DIFFERS")?;
+    ledger.differences().try_for_each(|difference| writeln!(out, "  {difference}"))
 }

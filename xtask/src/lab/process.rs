@@ -30,6 +30,12 @@ fn memory(pid: u32, name: &str) -> Result<u64> {
     Ok(kilobytes.with_context(|| format!("no {name} in status"))? * 1024)
 }
 
+/// The files that it has open.
+pub fn descriptors(pid: u32) -> Result<usize> {
+    let dir = format!("/proc/{pid}/fd");
+    Ok(fs::read_dir(&dir).with_context(|| format!("can't read {dir}"))?.count())
+}
+
 fn read(pid: u32, name: &str) -> Result<String> {
     let file = format!("/proc/{pid}/{name}");
     fs::read_to_string(&file).with_context(|| format!("can't read {file}"))

@@ -1,12 +1,10 @@
 //! Asks over HTTP, from inside a network namespace.
 
-#![allow(dead_code, reason = "its users include all of it, and none of them uses all of it")]
-
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::lab::netns::Netns;
+use super::netns::Netns;
 
 /// No answer takes longer, on a machine under load.
 const PATIENCE: Duration = Duration::from_secs(20);
