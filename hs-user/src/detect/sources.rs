@@ -9,6 +9,8 @@ use hs_common::victim::{SKETCH_REGISTERS, sketch_rank_above, sketch_register};
 const RANKS: usize = 52;
 /// Counts kept: a share is too small by 1 / KEPT at the most.
 const KEPT: usize = 2048;
+/// Counts at a time: what a table of 4,096 places takes before it grows.
+const MOST: usize = 3584;
 /// Sources told in an alert, and the smallest share that is told.
 const TOLD: usize = 10;
 const TOLD_SHARE: f64 = 0.01;
@@ -125,13 +127,18 @@ impl TopSources {
     pub(super) fn note(&mut self, source: Addr, weight: u64) {
         self.total += weight;
         *self.counts.entry(source).or_default() += weight;
-        if self.counts.len() >= 2 * KEPT {
+        if self.counts.len() >= MOST {
             let mut counts: Vec<u64> = self.counts.values().copied().collect();
-            let (_, middle, _) = counts.select_nth_unstable(KEPT);
+            let (_, middle, _) = counts.select_nth_unstable(MOST - KEPT);
             let middle = *middle;
             self.counts.values_mut().for_each(|count| *count = count.saturating_sub(middle));
             self.counts.retain(|_, count| *count > 0);
         }
+    }
+
+    /// Whether the source is among those that stand out.
+    pub(super) fn has(&self, source: Addr) -> bool {
+        self.counts.contains_key(&source)
     }
 
     /// The largest number of handshakes of one source, without those that completed.

@@ -17,8 +17,10 @@ const IDLE_NS: u64 = 6_000_000_000;
 const BEFORE_NS: u64 = 2_000_000_000;
 /// So many samples a step are enough.
 const ENOUGH: u64 = SAMPLES as u64 * 3 / 4;
-/// Sources that completed are remembered up to this number.
-const MAX_COMPLETED: usize = 65_536;
+/// Sources that completed are remembered up to this number, each watch,
+const COMPLETED: usize = 512;
+/// and those among them that stand out up to this one. All watches have 3 MiB of it at the most.
+const COMPLETED_AT_MOST: usize = 1792;
 
 /// What one watch has seen.
 pub(super) struct Watch {
@@ -96,6 +98,16 @@ impl Watch {
     /// Distinct sources when the flood was last seen, without those that completed until now.
     pub(super) fn sources_at_last(&self) -> f64 {
         estimate_except(&self.last, &self.honest)
+    }
+
+    /// Counted for each source, so that who completes is not taken for an attacker: a matter of those that stand out.
+    fn note_completed(&mut self, source: Addr) {
+        let known = self.completed.len();
+        if let Some(count) = self.completed.get_mut(&source) {
+            *count += 1;
+        } else if known < COMPLETED || known < COMPLETED_AT_MOST && self.top.has(source) {
+            self.completed.insert(source, 1);
+        }
     }
 
     /// Handshakes of the source that stands out, without those that completed.
@@ -235,9 +247,7 @@ impl Watches {
         for key in [VictimKey::port(dest, port), VictimKey::address(dest), VictimKey::prefix(dest)] {
             let Some(watch) = self.by_key.get_mut(&key) else { continue };
             raise(&mut watch.honest, hash_addr(source, seed));
-            if watch.completed.len() < MAX_COMPLETED || watch.completed.contains_key(&source) {
-                *watch.completed.entry(source).or_default() += 1;
-            }
+            watch.note_completed(source);
         }
     }
 }
@@ -247,6 +257,17 @@ mod tests {
     use hs_common::victim::watch::Sample;
 
     use super::*;
+
+    #[test]
+    fn of_those_that_complete_the_ones_that_stand_out_are_remembered_and_few_others() {
+        let mut watch = Watch::new(VictimKey::FREE, 1, (0, 0), 0);
+        let gateway = Addr::from_v4_word(7);
+        (1_000..101_000).for_each(|source| watch.note_completed(Addr::from_v4_word(source)));
+        assert_eq!(watch.completed.len(), COMPLETED);
+        watch.top.note(gateway, 9);
+        (0..9).for_each(|_| watch.note_completed(gateway));
+        assert!(watch.largest_failed() < 1.0, "it completed all of them");
+    }
 
     #[test]
     fn sources_are_known_from_the_first_look_on() {
