@@ -7,7 +7,7 @@ use std::{env, fs};
 use anyhow::Result;
 use hs_mon::cli::{self, Command, Settings};
 use hs_mon::report::{Reporter, wants_colour};
-use hs_mon::{doctor, live, replay};
+use hs_mon::{doctor, live, notices, replay};
 
 fn main() -> ExitCode {
     let command = match cli::parse(env::args_os(), |path| fs::read_to_string(path)) {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hs-mon: error: {error:#}");
+            notices::fail(&error);
             ExitCode::FAILURE
         }
     }
@@ -29,11 +29,12 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Live(settings) => {
             let several = settings.watches_several();
-            live::run(&settings, reporter(&settings.common).show_origin(several))?;
+            let output = live::Output::stdout()?;
+            live::run(&settings, reporter(&settings.common, output.clone()).show_origin(several), output)?;
         }
         Command::Replay(settings) => {
             let several = settings.files.len() > 1;
-            replay::run(&settings, reporter(&settings.common).show_origin(several))?;
+            replay::run(&settings, reporter(&settings.common, out).show_origin(several))?;
         }
         Command::Explain(anomaly) => cli::explain(anomaly, &mut out)?,
         Command::CheckConfig(path, detection) => cli::describe_config(&path, &detection, &mut out)?,
@@ -49,9 +50,9 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn reporter(settings: &Settings) -> Reporter<impl Write + use<>> {
-    let out = io::stdout();
-    let colour = out.is_terminal() && wants_colour();
+/// `out` leads to standard output.
+fn reporter<W: Write>(settings: &Settings, out: W) -> Reporter<W> {
+    let colour = io::stdout().is_terminal() && wants_colour();
     Reporter::new(out, settings.format, colour, settings.filter).vlan_aware(settings.engine.vlan_aware != 0)
 }
 

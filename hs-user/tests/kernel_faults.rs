@@ -23,7 +23,7 @@ use guest::some_unless_guest;
 use lab::Lab;
 use lab::clients::connect_many;
 use objects::Objects;
-use scene::{PORT, connect, failed, has_tcx, lab, run_in, wait_until};
+use scene::{PORT, connect, failed, has_tcx, is_over, lab, run_in, wait_until};
 use watch::{SOON, Watch, program};
 
 #[test]
@@ -171,11 +171,6 @@ fn the_end_is_an_outcome_too() {
 fn status_of(child: &mut Child) -> Option<i32> {
     wait_until("hs-mon ends", || is_over(child.id()));
     child.wait().expect("hs-mon ended").code()
-}
-
-/// A zombie is over.
-fn is_over(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }
 
 /// Whoever read us has enough: `hs-mon … | head`.

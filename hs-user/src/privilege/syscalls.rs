@@ -115,9 +115,9 @@ const IOCTLS: [u64; 12] = [
 /// Flags of `open` that can change a file.
 const CHANGES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND) as u64;
 
-/// Leaves the calling thread these system calls alone.
+/// Leaves the process, in all its threads, these system calls alone.
 pub(super) fn confine() -> Result<(), Error> {
-    seccompiler::apply_filter(&filter()?)
+    seccompiler::apply_filter_all_threads(&filter()?)
 }
 
 fn filter() -> Result<BpfProgram, Error> {
