@@ -59,6 +59,8 @@ const FREE: &[c_long] = &[
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
     libc::SYS_restart_syscall,
+    // What a thread that was just started begins with.
+    libc::SYS_rseq,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -66,6 +68,7 @@ const FREE: &[c_long] = &[
     libc::SYS_sched_yield,
     libc::SYS_sendmsg,
     libc::SYS_sendto,
+    libc::SYS_set_robust_list,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
     libc::SYS_sigaltstack,
