@@ -58,7 +58,7 @@ pub fn run(settings: &LiveSettings, reporter: Reporter<Output>, output: Output) 
         // From the first line on standard error on, a signal ends it with its totals, or has it read its configuration
         // again.
         let signals = Signals { stop: Stop::hear()?, hangup: signal(SignalKind::hangup())? };
-        Watch::start(settings, reporter, output)?.run(settings, signals).await
+        Watch::start(settings, reporter, output).map_err(descriptors::explain)?.run(settings, signals).await
     })
 }
 

@@ -34,7 +34,7 @@ use small_disk::SmallDisk;
 use watch::{json, program};
 
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9435);
-/// More than pipe, waiting lines and ring buffer hold: 43,690 events in the ring, a few thousand lines before it.
+/// More than pipe, waiting lines and ring buffer hold: 40,329 events in the ring, a few thousand lines before it.
 const TOO_MANY: u32 = 60_000;
 /// More than a pipe holds.
 const MANY: u32 = 2_000;

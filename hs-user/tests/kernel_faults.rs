@@ -3,10 +3,18 @@
 
 #[path = "kernel_support/guest.rs"]
 mod guest;
+#[path = "kernel_faults/hooks.rs"]
+mod hooks;
+#[path = "kernel_faults/killed.rs"]
+mod killed;
 #[path = "../../xtask/src/lab/mod.rs"]
 mod lab;
+#[path = "kernel_faults/limits.rs"]
+mod limits;
 #[path = "kernel_support/objects.rs"]
 mod objects;
+#[path = "kernel_support/passing.rs"]
+mod passing;
 #[path = "kernel_support/scene.rs"]
 mod scene;
 #[path = "kernel_support/watch.rs"]
