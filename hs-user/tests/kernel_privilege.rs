@@ -49,7 +49,8 @@ fn it_watches_as_nobody_and_without_capabilities() {
     assert_eq!(status(pid, "Groups"), "");
     assert_eq!((status(pid, "NoNewPrivs").as_str(), status(pid, "Seccomp").as_str()), ("1", "2"));
     // The one that writes standard output has no more than the one that watches.
-    let held = ["Uid", "Gid", "Groups", "CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd", "NoNewPrivs", "Seccomp"];
+    let held =
+        ["Uid", "Gid", "Groups", "CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd", "NoNewPrivs", "Seccomp"];
     assert_eq!(status(pid, "Threads"), "2");
     for thread in fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there") {
         let thread = thread.expect("an entry").file_name().to_string_lossy().parse().expect("a number");

@@ -95,7 +95,8 @@ fn change(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<LinkChange> {
             Some(LinkChange::Gone(link.header.index))
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelQueueDiscipline(qdisc)) => {
-            let is_clsact = |attribute: &TcAttribute| matches!(attribute, TcAttribute::Kind(kind) if kind == CLSACT);
+            let is_clsact =
+                |attribute: &TcAttribute| matches!(attribute, TcAttribute::Kind(kind) if kind == CLSACT);
             qdisc.attributes.iter().any(is_clsact).then_some(LinkChange::Unhooked(qdisc.header.index as u32))
         }
         _ => None,

@@ -39,14 +39,16 @@ impl Interfaces {
         let mut warnings = Vec::new();
         for interface in selected {
             match roster.note(LinkChange::Is(interface)) {
-                Step::Attach(interface) => match kernel.attach(&interface, mode).map_err(descriptors::explain) {
-                    Ok(attachment) => roster.add(attachment),
-                    Err(error) if roster.is_named(&interface.name) => return Err(error),
-                    Err(error) => {
-                        roster.refuse(interface);
-                        warnings.push(error);
+                Step::Attach(interface) => {
+                    match kernel.attach(&interface, mode).map_err(descriptors::explain) {
+                        Ok(attachment) => roster.add(attachment),
+                        Err(error) if roster.is_named(&interface.name) => return Err(error),
+                        Err(error) => {
+                            roster.refuse(interface);
+                            warnings.push(error);
+                        }
                     }
-                },
+                }
                 Step::TooMany(name) => warnings.push(too_many(&name)),
                 _ => {}
             }

@@ -25,7 +25,10 @@ fn nobody_takes_the_xdp_hook_away() {
         }
         let option = if *mode == *"native" { "xdpdrv" } else { "xdpgeneric" };
         let refused = try_to(&lab, &format!("ip link set dev hsm-server {option} off"));
-        assert!(refused.as_ref().is_err_and(|why| why.contains("active BPF XDP link")), "--mode {mode}: {refused:?}");
+        assert!(
+            refused.as_ref().is_err_and(|why| why.contains("active BPF XDP link")),
+            "--mode {mode}: {refused:?}"
+        );
         connect(&lab, 5);
         watch.wait_for_total("completed", 5);
         assert_eq!(watch.stop().totals.get("begun"), 5);

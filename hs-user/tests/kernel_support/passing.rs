@@ -19,8 +19,11 @@ pub fn pass_through(host: &Host, first: u32, count: u32) {
     let wire = Wire::open(host).expect("a wire");
     let numbers: Vec<u32> = (first..first + count).collect();
     for numbers in numbers.chunks(BATCH) {
-        let frames: Vec<Vec<u8>> =
-            numbers.iter().flat_map(|number| handshake(*number)).map(|segment| wire.frame(&segment)).collect();
+        let frames: Vec<Vec<u8>> = numbers
+            .iter()
+            .flat_map(|number| handshake(*number))
+            .map(|segment| wire.frame(&segment))
+            .collect();
         wire.send_frames(&frames).expect("the frames are sent");
     }
 }
