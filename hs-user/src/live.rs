@@ -2,12 +2,13 @@
 
 mod descriptors;
 mod interfaces;
+mod output;
 mod roster;
+mod standstill;
 mod time;
 
-use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use aya::maps::{MapData, RingBuf};
@@ -31,6 +32,8 @@ use crate::privilege;
 use crate::report::{Origin, Reporter, wants_colour};
 use crate::service;
 use interfaces::{Found, Interfaces};
+pub use output::Output;
+use standstill::Standstill;
 use time::{Stop, tick, ticks};
 
 /// How often handshakes are looked at for their timeout. A half-open one is told at most this late.
@@ -41,19 +44,21 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 const REST_AFTER_READ: Duration = Duration::from_millis(5);
 /// Handshakes of which one direction was missing before the user is told so.
 const ONE_SIDED_ENOUGH: u64 = 10;
+/// How long the last lines may take at the end.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Loads, attaches, watches, detaches, and tells the totals.
 ///
 /// # Errors
-/// No privilege, no interface of a name, no way to attach, or the sink fails.
-pub fn run<W: Write>(settings: &LiveSettings, reporter: Reporter<W>) -> Result<()> {
+/// No privilege, no interface of a name, no way to attach, or `output`, to which the reporter writes, fails.
+pub fn run(settings: &LiveSettings, reporter: Reporter<Output>, output: Output) -> Result<()> {
     descriptors::allow_many();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // From the first line on standard error on, a signal ends it with its totals, or has it read its configuration
         // again.
         let signals = Signals { stop: Stop::hear()?, hangup: signal(SignalKind::hangup())? };
-        Watch::start(settings, reporter)?.run(settings, signals).await
+        Watch::start(settings, reporter, output).map_err(descriptors::explain)?.run(settings, signals).await
     })
 }
 
@@ -63,10 +68,11 @@ struct Signals {
     hangup: Signal,
 }
 
-struct Watch<W: Write> {
+struct Watch {
     kernel: Kernel,
     events: AsyncFd<RingBuf<MapData>>,
-    desk: Desk<W>,
+    desk: Desk<Output>,
+    output: Output,
     interfaces: Interfaces,
     /// Where the metrics are served, if they are asked for.
     endpoint: Option<Endpoint>,
@@ -75,6 +81,7 @@ struct Watch<W: Write> {
     /// While it is kept, the kernel measures what its programs cost.
     measuring: Option<OwnedFd>,
     told_one_sided: bool,
+    standstill: Standstill,
     /// What of the totals the detector has seen.
     observed: [u64; 3],
     /// Before this time no handshake is due.
@@ -84,8 +91,8 @@ struct Watch<W: Write> {
     _log: Option<kernel_log::KernelLog>,
 }
 
-impl<W: Write> Watch<W> {
-    fn start(settings: &LiveSettings, reporter: Reporter<W>) -> Result<Watch<W>> {
+impl Watch {
+    fn start(settings: &LiveSettings, reporter: Reporter<Output>, output: Output) -> Result<Watch> {
         // Before anything is loaded: an address that is taken is told at once.
         if settings.tui.is_some() {
             Screen::check()?;
@@ -129,22 +136,27 @@ impl<W: Write> Watch<W> {
                 began_ns: clock::monotonic_ns(),
             }));
         }
-        let screen = settings.tui.is_some().then(Screen::enter).transpose()?;
         let mut keep = Kernel::needs_to_attach().to_vec();
         if settings.tui.is_some() {
             // The key that measures: the kernel asks for it whenever statistics are switched on.
             keep.push(Capability::CAP_SYS_ADMIN);
         }
         privilege::give_up(&keep, settings.config.as_deref())?;
+        // Threads have no more than who starts them, and none can be started later.
+        output.start().context("can't write to standard output")?;
+        let screen = settings.tui.is_some().then(Screen::enter).transpose()?;
+        privilege::confine()?;
         Ok(Watch {
             kernel,
             events,
             desk,
+            output,
             interfaces,
             endpoint,
             screen,
             measuring: None,
             told_one_sided: false,
+            standstill: Standstill::No,
             observed: [0; 3],
             next_sweep_ns: 0,
             quiet,
@@ -164,15 +176,19 @@ impl<W: Write> Watch<W> {
         loop {
             tokio::select! {
                 () = stop.wait() => break,
-                ready = self.events.readable_mut() => {
+                ready = self.events.readable_mut(), if self.output.has_room() => {
                     ready?.clear_ready();
                     self.drain()?;
                     self.desk.flush()?;
                     sleep(REST_AFTER_READ).await;
                 }
+                () = self.output.room(), if !self.output.has_room() => drop(self.drain()?),
                 _ = sweep.tick() => {
                     self.sweep()?;
                     self.drain()?;
+                    if let Some(news) = self.standstill.news(&self.output).filter(|_| !self.quiet) {
+                        say(news);
+                    }
                     self.answer_scrapes()?;
                     match self.show()? {
                         Wish::None => {}
@@ -186,7 +202,8 @@ impl<W: Write> Watch<W> {
                     self.interfaces.follow(&mut self.kernel)?;
                 }
                 _ = hangup.recv() => self.reload(settings),
-                () = tick(&mut stats) => self.tell_totals()?,
+                // The next ones tell all that these would.
+                () = tick(&mut stats), if self.output.has_room() => self.tell_totals()?,
                 () = tick(&mut alive) => service::alive(),
             }
             self.desk.flush()?;
@@ -205,13 +222,23 @@ impl<W: Write> Watch<W> {
         Ok(())
     }
 
-    /// Reports what is in the ring buffer.
-    fn drain(&mut self) -> Result<()> {
-        while let Some(record) = self.events.get_mut().next() {
-            let event = Event::from_bytes(&record).context("the kernel side sent an unknown record")?;
-            self.desk.event(&event, &Origin::Interface(self.interfaces.name(event.ifindex)))?;
+    /// Reports what is in the ring buffer, as long as there is room for it, and tells whether that was all. What stays
+    /// there is not lost, and what finds it full is counted.
+    fn drain(&mut self) -> Result<bool> {
+        while self.output.has_room() {
+            if !self.report_next()? {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Reports the next event, if there is one.
+    fn report_next(&mut self) -> Result<bool> {
+        let Some(record) = self.events.get_mut().next() else { return Ok(false) };
+        let event = Event::from_bytes(&record).context("the kernel side sent an unknown record")?;
+        self.desk.event(&event, &Origin::Interface(self.interfaces.name(event.ifindex)))?;
+        Ok(true)
     }
 
     fn observe(&mut self) -> Result<()> {
@@ -302,13 +329,23 @@ impl<W: Write> Watch<W> {
         service::stopping();
         self.kernel.set_watch_began(u64::MAX)?;
         self.kernel.detach();
-        self.drain()?;
+        let until = Instant::now() + WRITTEN_WITHIN;
+        self.drain_all(until)?;
         self.kernel.sweep(clock::monotonic_ns(), true)?;
-        self.drain()?;
+        self.drain_all(until)?;
         self.observe()?;
         self.desk.end_alerts(&Origin::Interface(self.interfaces.sole().unwrap_or("")))?;
         let totals = self.kernel.counters()?;
         let origin = self.interfaces.sole().map(Origin::Interface);
-        self.desk.close(&totals, clock::monotonic_ns(), origin.as_ref())
+        let closed = self.desk.close(&totals, clock::monotonic_ns(), origin.as_ref());
+        self.output.finish(until)?;
+        closed
+    }
+
+    /// Waits for room until then. What finds none is reported all the same, and [`Output`] counts it.
+    fn drain_all(&mut self, until: Instant) -> Result<()> {
+        while !self.drain()? && self.output.wait_for_room(until) {}
+        while self.report_next()? {}
+        Ok(())
     }
 }

@@ -30,11 +30,13 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Live(settings) => {
             let several = settings.watches_several();
-            live::run(&settings, reporter(&settings.common).show_origin(several))?;
+            let output = live::Output::stdout()?;
+            live::run(&settings, reporter(&settings.common, output.clone()).show_origin(several), output)?;
         }
         Command::Replay(settings) => {
             let several = settings.files.len() > 1;
-            replay::run(&settings, reporter(&settings.common).show_origin(several))?;
+            let out = InPlaceOfLine(out);
+            replay::run(&settings, reporter(&settings.common, out).show_origin(several))?;
         }
         Command::Explain(anomaly) => cli::explain(anomaly, &mut out)?,
         Command::CheckConfig(path, detection) => cli::describe_config(&path, &detection, &mut out)?,
@@ -50,11 +52,10 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn reporter(settings: &Settings) -> Reporter<impl Write + use<>> {
-    let out = io::stdout();
-    let colour = out.is_terminal() && wants_colour();
-    Reporter::new(InPlaceOfLine(out), settings.format, colour, settings.filter)
-        .vlan_aware(settings.engine.vlan_aware != 0)
+/// `out` leads to standard output.
+fn reporter<W: Write>(settings: &Settings, out: W) -> Reporter<W> {
+    let colour = io::stdout().is_terminal() && wants_colour();
+    Reporter::new(out, settings.format, colour, settings.filter).vlan_aware(settings.engine.vlan_aware != 0)
 }
 
 /// Who reads us has enough: no error.

@@ -24,11 +24,10 @@ struct Held {
 /// Tells the user something; `hs-mon: ` is set before it.
 pub fn say(text: impl Display) {
     match &mut *held() {
-        // Standard error may be gone, as a terminal that was closed. Then nobody is left to tell.
         None => {
             let text = text.to_string();
             let level = if journal::is_stderr() { journal::level(&text) } else { "" };
-            drop(writeln!(io::stderr(), "{level}{}", line(&text)));
+            write(&format!("{level}{}", line(&text)));
         }
         Some(held) => {
             held.lines.push_back(text.to_string());
@@ -40,10 +39,19 @@ pub fn say(text: impl Display) {
     }
 }
 
-/// Tells why hs-mon ends.
+/// Tells why the program ends.
 pub fn fail(error: &anyhow::Error) {
-    let text = format!("{error:#}");
-    drop(writeln!(io::stderr(), "hs-mon: error: {}", escaped_lines(&text)));
+    write(&format!("hs-mon: error: {}", escaped_lines(&format!("{error:#}"))));
+}
+
+/// Standard error may be gone, as a terminal that was closed, or a pipe that nobody empties, as `2>&1 | …`. Then nobody
+/// is left to tell, and nothing may wait for them.
+fn write(line: &str) {
+    let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one valid entry, for the time of the call.
+    if unsafe { libc::poll(&raw mut stderr, 1, 0) } > 0 {
+        drop(io::stderr().write_all(format!("{line}\n").as_bytes()));
+    }
 }
 
 /// The names of interfaces and files are others' choice: nothing in them may speak to the terminal.

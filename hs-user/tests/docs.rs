@@ -166,3 +166,33 @@ fn shown_events_look_like_events() {
     }
     assert!(seen > 10, "{seen} lines");
 }
+
+/// What tests there are, as source.
+fn sources(dir: &Path) -> String {
+    let entries =
+        fs::read_dir(dir).expect("the tests are there").map(|entry| entry.expect("an entry").path());
+    let text = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => fs::read_to_string(path).unwrap_or_default(),
+    };
+    entries.map(text).collect()
+}
+
+/// The last column of every table of docs/faults.md names tests.
+#[test]
+fn every_fault_has_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let faults = fs::read_to_string(root.join("docs/faults.md")).expect("docs/faults.md is there");
+    let sources = ["hs-user/tests", "hs-common/tests"].map(|dir| sources(&root.join(dir))).concat();
+    let rows = faults.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault |"));
+    let mut faults = 0;
+    for row in rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().expect("a last column");
+        for test in tests.split(", ") {
+            let name = test.trim_matches('`');
+            assert_eq!(sources.matches(&format!("fn {name}(")).count(), 1, "{name}: {row}");
+        }
+        faults += 1;
+    }
+    assert!(faults > 20, "{faults} faults");
+}

@@ -20,7 +20,7 @@ use lab::clients::connect_many;
 use lab::netns::Netns;
 use lab::server::{Manner, Server};
 use lab::{Host, Lab};
-use machine::{ClockSetBack, Confined, Setting, Without};
+use machine::{ClockSetBack, Confined, ProcessorOff, Setting, Without, on_processor};
 use scene::{PORT, connect, failed, has_tcx, lab, run_in, wait_until};
 use serde_json::{Value, json};
 use watch::{Watch, program};
@@ -163,6 +163,24 @@ fn a_flow_table_that_memory_has_no_room_for_is_an_error() {
     let mut command = lab.server.ns.command(program());
     confined.confine(command.args(["--iface", "hsm-server"]));
     failed(&command.output().expect("hs-mon runs"), &[SMALLER]);
+}
+
+/// What a processor has counted stays in the totals when it is gone, and others count on.
+#[test]
+fn a_processor_that_goes_takes_no_totals_with_it() {
+    let (lab, _server) = lab();
+    let watch = Watch::start(&lab.server.ns, "--iface hsm-server");
+    on_processor(1, || connect(&lab, 5));
+    watch.wait_for_total("completed", 5);
+    let off = ProcessorOff::number(1);
+    connect(&lab, 5);
+    watch.wait_for_total("completed", 10);
+    drop(off);
+    on_processor(1, || connect(&lab, 5));
+    watch.wait_for_total("completed", 15);
+    let said = watch.stop();
+    said.tells_all();
+    assert_eq!(said.totals.get("begun"), 15, "{:?}", said.totals);
 }
 
 /// The wall clock is for people: times between packets, and timeouts, are of another one.

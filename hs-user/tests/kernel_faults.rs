@@ -3,10 +3,18 @@
 
 #[path = "kernel_support/guest.rs"]
 mod guest;
+#[path = "kernel_faults/hooks.rs"]
+mod hooks;
+#[path = "kernel_faults/killed.rs"]
+mod killed;
 #[path = "../../xtask/src/lab/mod.rs"]
 mod lab;
+#[path = "kernel_faults/limits.rs"]
+mod limits;
 #[path = "kernel_support/objects.rs"]
 mod objects;
+#[path = "kernel_support/passing.rs"]
+mod passing;
 #[path = "kernel_support/scene.rs"]
 mod scene;
 #[path = "kernel_support/watch.rs"]
@@ -23,7 +31,7 @@ use guest::some_unless_guest;
 use lab::Lab;
 use lab::clients::connect_many;
 use objects::Objects;
-use scene::{PORT, connect, failed, has_tcx, lab, run_in, wait_until};
+use scene::{PORT, connect, failed, has_tcx, is_over, lab, run_in, wait_until};
 use watch::{SOON, Watch, program};
 
 #[test]
@@ -171,11 +179,6 @@ fn the_end_is_an_outcome_too() {
 fn status_of(child: &mut Child) -> Option<i32> {
     wait_until("hs-mon ends", || is_over(child.id()));
     child.wait().expect("hs-mon ended").code()
-}
-
-/// A zombie is over.
-fn is_over(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }
 
 /// Whoever read us has enough: `hs-mon … | head`.

@@ -281,3 +281,34 @@ fn role_reversal() {
         .says(completed(Normal).by(Side::R).isn(B).answered(A + 9000))
         .run();
 }
+
+/// The machine was suspended, or a virtual one stood still, and CLOCK_MONOTONIC went on as if nothing had been, or leapt:
+/// what waited that long has timed out, and what begins afterwards is judged by its own times.
+#[test]
+fn a_leap_of_an_hour() {
+    trace("between SYN and SYN-ACK: it had ended, and what begins then is as ever")
+        .i(syn(A))
+        .after(3600.0)
+        .says(half_open(NoSynack))
+        .i(syn(A))
+        .r(synack(B, A + 1))
+        .i(ack(A + 1, B + 1))
+        .says(completed(Normal))
+        .run();
+    trace("between SYN-ACK and ACK: it had ended, and the ACK comes too late")
+        .i(syn(A))
+        .r(synack(B, A + 1))
+        .after(3600.0)
+        .says(half_open(NoAck))
+        .i(ack(A + 1, B + 1))
+        .unsolicited(1)
+        .run();
+    trace("after the end: nothing is told twice")
+        .i(syn(A))
+        .r(synack(B, A + 1))
+        .i(ack(A + 1, B + 1))
+        .says(completed(Normal))
+        .after(3600.0)
+        .i(ack(A + 1, B + 1))
+        .run();
+}

@@ -9,6 +9,7 @@ use netlink_packet_core::{
     NetlinkSerializable,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
+use netlink_packet_route::tc::TcAttribute;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -19,6 +20,10 @@ type Message = NetlinkMessage<RouteNetlinkMessage>;
 
 /// linux/rtnetlink.h: the news of links.
 const RTNLGRP_LINK: u32 = 1;
+/// The same: the news of qdiscs and filters.
+const RTNLGRP_TC: u32 = 4;
+/// The qdisc that filters hang on.
+const CLSACT: &str = "clsact";
 /// Room for news that nobody has read yet: some hundred changes. Beyond, the kernel says that some are missing.
 const NEWS_BUFFER: usize = 1 << 20;
 
@@ -29,6 +34,8 @@ pub enum LinkChange {
     Is(Interface),
     /// The one of this number is not there any more: removed, or moved to another network namespace.
     Gone(u32),
+    /// The one of this number has lost its clsact qdisc, and with it the filters before Linux 6.6.
+    Unhooked(u32),
 }
 
 /// The news of interfaces in the network namespace where this was made, as the kernel tells them.
@@ -38,15 +45,18 @@ pub struct LinkNews {
 }
 
 impl LinkNews {
-    /// Hears the news from now on.
+    /// Hears the news from now on; `of_filters`: also that filters have lost what they hang on.
     ///
     /// # Errors
     /// The kernel has no rtnetlink.
-    pub fn subscribe() -> io::Result<LinkNews> {
+    pub fn subscribe(of_filters: bool) -> io::Result<LinkNews> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.set_rx_buf_sz(NEWS_BUFFER as libc::c_int)?;
         socket.bind_auto()?;
         socket.add_membership(RTNLGRP_LINK)?;
+        if of_filters {
+            socket.add_membership(RTNLGRP_TC)?;
+        }
         socket.set_non_blocking(true)?;
         Ok(LinkNews { socket, unread: VecDeque::new() })
     }
@@ -83,6 +93,11 @@ fn change(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<LinkChange> {
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) if is_whole(&link) => {
             Some(LinkChange::Gone(link.header.index))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelQueueDiscipline(qdisc)) => {
+            let is_clsact =
+                |attribute: &TcAttribute| matches!(attribute, TcAttribute::Kind(kind) if kind == CLSACT);
+            qdisc.attributes.iter().any(is_clsact).then_some(LinkChange::Unhooked(qdisc.header.index as u32))
         }
         _ => None,
     }

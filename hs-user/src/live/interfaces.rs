@@ -7,9 +7,10 @@ use anyhow::{Context, Result, anyhow};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::descriptors;
 use super::roster::{MOST_WATCHED, Roster, Step};
 use crate::cli::{Mode, Selector};
-use crate::kernel::{Attachment, Interface, Kernel, LinkChange, LinkNews};
+use crate::kernel::{Attachment, Interface, Kernel, LinkChange, LinkNews, has_tcx};
 use crate::metrics::InterfaceState;
 use crate::notices::say;
 
@@ -38,14 +39,16 @@ impl Interfaces {
         let mut warnings = Vec::new();
         for interface in selected {
             match roster.note(LinkChange::Is(interface)) {
-                Step::Attach(interface) => match kernel.attach(&interface, mode) {
-                    Ok(attachment) => roster.add(attachment),
-                    Err(error) if roster.is_named(&interface.name) => return Err(error),
-                    Err(error) => {
-                        roster.refuse(interface);
-                        warnings.push(error);
+                Step::Attach(interface) => {
+                    match kernel.attach(&interface, mode).map_err(descriptors::explain) {
+                        Ok(attachment) => roster.add(attachment),
+                        Err(error) if roster.is_named(&interface.name) => return Err(error),
+                        Err(error) => {
+                            roster.refuse(interface);
+                            warnings.push(error);
+                        }
                     }
-                },
+                }
                 Step::TooMany(name) => warnings.push(too_many(&name)),
                 _ => {}
             }
@@ -106,16 +109,13 @@ impl Interfaces {
             Step::Nothing => {}
             // Whoever appears has sent nothing yet, so no handshake is cut in two by attaching one hook after
             // the other.
-            Step::Attach(interface) => match kernel.attach(&interface, self.mode) {
-                Ok(attachment) => {
-                    self.announce(&attachment);
-                    self.roster.add(attachment);
-                }
-                Err(error) => {
-                    self.tell(format_args!("warning: {error:#}"));
-                    self.roster.refuse(interface);
-                }
-            },
+            Step::Attach(interface) => self.attach_to(interface, kernel),
+            Step::AttachAgain(interface) => {
+                let name = &interface.name;
+                self.tell(format_args!("warning: {name}: somebody removed the filters of tc (qdisc clsact)"));
+                kernel.detach_from(interface.index);
+                self.attach_to(interface, kernel);
+            }
             Step::TooMany(name) => self.tell(format_args!("warning: {}", too_many(&name))),
             Step::Renamed { before, now } => {
                 self.tell(format_args!("interface {before} is called {now} now; it is still watched"));
@@ -123,6 +123,19 @@ impl Interfaces {
             Step::Gone { index, name, is_awaited } => {
                 kernel.detach_from(index);
                 self.tell_gone(&name, is_awaited);
+            }
+        }
+    }
+
+    fn attach_to(&mut self, interface: Interface, kernel: &mut Kernel) {
+        match kernel.attach(&interface, self.mode).map_err(descriptors::explain) {
+            Ok(attachment) => {
+                self.announce(&attachment);
+                self.roster.add(attachment);
+            }
+            Err(error) => {
+                self.tell(format_args!("warning: {error:#}"));
+                self.roster.refuse(interface);
             }
         }
     }
@@ -180,7 +193,7 @@ impl Found {
     /// One that is named is not there, or the kernel does not answer.
     pub(super) fn by(selectors: &[Selector]) -> Result<Found> {
         // First, so that nobody comes or goes unheard.
-        let news = LinkNews::subscribe().context("can't hear the news of interfaces")?;
+        let news = LinkNews::subscribe(!has_tcx()).context("can't hear the news of interfaces")?;
         let present = Interface::all()?;
         let roster = Roster::new(selectors);
         let named: Vec<Interface> =

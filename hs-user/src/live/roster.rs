@@ -25,6 +25,8 @@ pub(super) enum Step {
     Renamed { before: String, now: String },
     /// A watched one is gone: what is attached to it must go.
     Gone { index: u32, name: String, is_awaited: bool },
+    /// What was attached to a watched one was taken away: it is to be attached to anew.
+    AttachAgain(Interface),
 }
 
 /// The interfaces of a watch.
@@ -53,6 +55,10 @@ impl Roster {
         match change {
             LinkChange::Is(interface) => self.note_present(interface),
             LinkChange::Gone(index) => self.note_gone(index),
+            LinkChange::Unhooked(index) => {
+                let attachment = self.watched.remove(&index);
+                attachment.map_or(Step::Nothing, |attachment| Step::AttachAgain(attachment.interface))
+            }
         }
     }
 

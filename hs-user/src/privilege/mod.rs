@@ -13,8 +13,8 @@ use caps::{CapSet, Capability, CapsHashSet};
 
 pub use outlook::Outlook;
 
-/// Gives up the user, all capabilities but those of `keep`, most of the file system and most system calls. For good, and
-/// for the calling thread: the process must not have others. `config` may still be read.
+/// Gives up the user, all capabilities but those of `keep`, and most of the file system. For good, and for the calling
+/// thread and those that it starts: the process must not have others. `config` may still be read.
 ///
 /// # Errors
 /// The kernel refuses something that it should not.
@@ -37,6 +37,14 @@ pub fn give_up(keep: &[Capability], config: Option<&Path>) -> Result<()> {
     for set in [CapSet::Effective, CapSet::Permitted] {
         caps::set(None, set, &keep).context("can't give up capabilities")?;
     }
+    Ok(())
+}
+
+/// Gives up most system calls, among them what starts a thread; for all threads.
+///
+/// # Errors
+/// The kernel refuses the filter.
+pub fn confine() -> Result<()> {
     if outlook::has_seccomp() {
         syscalls::confine().context("can't confine hs-mon by seccomp")?;
     }

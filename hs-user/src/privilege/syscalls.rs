@@ -60,6 +60,8 @@ const FREE: &[c_long] = &[
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
     libc::SYS_restart_syscall,
+    // What a thread that was just started begins with.
+    libc::SYS_rseq,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -67,6 +69,7 @@ const FREE: &[c_long] = &[
     libc::SYS_sched_yield,
     libc::SYS_sendmsg,
     libc::SYS_sendto,
+    libc::SYS_set_robust_list,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
     libc::SYS_sigaltstack,
@@ -116,9 +119,9 @@ const IOCTLS: [u64; 12] = [
 /// Flags of `open` that can change a file.
 const CHANGES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND) as u64;
 
-/// Leaves the calling thread these system calls alone.
+/// Leaves the process, in all its threads, these system calls alone.
 pub(super) fn confine() -> Result<(), Error> {
-    seccompiler::apply_filter(&filter()?)
+    seccompiler::apply_filter_all_threads(&filter()?)
 }
 
 fn filter() -> Result<BpfProgram, Error> {

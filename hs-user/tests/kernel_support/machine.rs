@@ -112,6 +112,39 @@ fn shift_clock(seconds: i64) {
     assert_eq!(set, 0, "the clock can be set: {}", io::Error::last_os_error());
 }
 
+/// A processor that is taken out.
+pub struct ProcessorOff(PathBuf);
+
+impl ProcessorOff {
+    pub fn number(number: usize) -> ProcessorOff {
+        only_in_a_guest();
+        let switch = PathBuf::from(format!("/sys/devices/system/cpu/cpu{number}/online"));
+        fs::write(&switch, "0").expect("the processor can be taken out");
+        ProcessorOff(switch)
+    }
+}
+
+impl Drop for ProcessorOff {
+    fn drop(&mut self) {
+        fs::write(&self.0, "1").expect("the processor can be put in again");
+    }
+}
+
+/// Runs something on this processor.
+pub fn on_processor<T: Send>(number: usize, work: impl FnOnce() -> T + Send) -> T {
+    let pinned = || {
+        // SAFETY: the set is zeroed, which is an empty one, and outlives the call; it is about this thread.
+        let set = unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(number, &mut set);
+            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+        };
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(pinned).join().expect("it does not panic"))
+}
+
 /// A control group whose processes may have so much memory.
 pub struct Confined(PathBuf);
 

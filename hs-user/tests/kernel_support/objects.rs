@@ -1,5 +1,7 @@
 //! The programs, maps and links that a process holds, as the kernel numbers them.
 
+#![allow(dead_code, reason = "its users include all of it, and none of them uses all of it")]
+
 use std::collections::BTreeSet;
 use std::fs;
 

@@ -43,6 +43,11 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Whether a child has ended: a zombie is over.
+pub fn is_over(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
 /// Runs it to its end, which must come by itself.
 pub fn run_in(lab: &Lab, args: &str) -> Output {
     let mut command = lab.server.ns.command(program());

@@ -30,9 +30,8 @@ const RATE: u32 = 40_000;
 const MAX_FLOWS: &str = "65536";
 /// Rounds after which everything that grows to its bound has done so.
 pub const WARM_UP: usize = 3;
-/// Bytes by which a process may breathe: the allocator keeps what was needed once, which was seen to be 3 MiB more when the
-/// machine was busy elsewhere. One byte lost for each handshake would be seen after 8 million of them.
-const BREATH: u64 = 8 << 20;
+/// Bytes by which a process may breathe: the allocator does not give back all at once.
+const BREATH: u64 = 2 << 20;
 /// For what comes within two seconds, on a slow machine.
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const METRICS: &str = "127.0.0.1:9435";
