@@ -74,7 +74,8 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
         let short = matches!(link, Link::Ethernet)
             && (maps::config().vlan_aware == 0 || packet::stripped_vlan(ctx).is_none());
         if !(short && pass(&mut kernel, &packet)) {
-            let parsed = parse(&packet, link, &mut scratch.segment);
+            let begins = if packet::lacks_ethernet(ctx, &packet) { Link::RawIp } else { link };
+            let parsed = parse(&packet, begins, &mut scratch.segment);
             let parsed = parsed.map_err(|why| packet.why_unparsed(why));
             if let Some(tci) = packet::stripped_vlan(ctx) {
                 scratch.segment.vlan = scratch.segment.vlan.push_outer(tci);

@@ -123,6 +123,20 @@ pub fn stripped_vlan(ctx: &TcContext) -> Option<u16> {
     (skb.vlan_present != 0).then_some(skb.vlan_tci as u16)
 }
 
+/// Whether a frame comes without its Ethernet header: by tc, where generic XDP had it copied before (veth, seen on
+/// Linux 6.18; the copy seems not to know the header's length). The stack knows the protocol all the same; in a whole
+/// frame it is the Ethernet type.
+#[inline(always)]
+pub fn lacks_ethernet(ctx: &TcContext, packet: &Linear) -> bool {
+    const ETHERTYPE: usize = 12;
+    // SAFETY: the context is valid for the run of the program.
+    let protocol = u16::from_be(unsafe { (*ctx.skb.skb).protocol } as u16);
+    let Some(head) = packet.header::<{ ETHERTYPE + 2 }>(0) else { return false };
+    let version = head.u8(0) >> 4;
+    (protocol == 0x0800 && version == 4 || protocol == 0x86dd && version == 6)
+        && !matches!(head.be16(ETHERTYPE), 0x0800 | 0x86dd | 0x8100 | 0x88a8)
+}
+
 /// A packet of a capture: padded to what the kernel takes, with its true length beside it.
 #[derive(Clone, Copy)]
 pub struct Replayed {
