@@ -122,7 +122,8 @@ fn a_terminal_that_goes_away_ends_it() {
 fn notices_are_shown_in_their_place() {
     let (lab, _server) = lab();
     let pane = Pane::open(&lab.server.ns);
-    pane.resize(120, 30);
+    // The totals at the end are 32 lines, and the notices stand before them.
+    pane.resize(120, 50);
     pane.run(&dashboard());
     pane.wait_for("no attack");
     // SAFETY: no pointers; the process runs in our pane.

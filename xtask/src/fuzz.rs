@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: coverage-guided fuzzing with the stable compiler, for a time that is bounded.
 //!
-//! libFuzzer needs only coverage counters, and the compiler's LLVM pass for them is stable; cargo-fuzz
-//! and a nightly toolchain add sanitizers (fuzz/README.md).
+//! libFuzzer needs only coverage counters, and the compiler's LLVM pass for them is stable. AddressSanitizer watches
+//! the `unsafe` code meanwhile; its runtime comes with the stable compiler, its flag is still called unstable.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,14 +18,16 @@ use crate::{cargo, shell};
 const TARGETS: [&str; 5] = ["parse", "engine", "capture", "config", "record"];
 /// Seconds for each target in `cargo xtask test`.
 const SHORT: u32 = 6;
-/// MiB of memory that a target may take: an input that makes it take more is a fault.
+/// MiB that a target may take at once: an input that makes it take more is a fault.
 const MEMORY: u32 = 512;
+/// MiB of the whole process: the sanitizer keeps what was given back, to see who uses it still.
+const WITH_SANITIZER: u32 = 2560;
 /// The line of libFuzzer's last words that tells how many inputs it has tried.
 const EXECUTIONS: &str = "stat::number_of_executed_units:";
 /// Where libFuzzer can be linked: an explicit target keeps build scripts free of the counters.
 const HOST: &str = "x86_64-unknown-linux-gnu";
 /// What SanitizerCoverage has to put into the code.
-const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
+const FLAGS: &str = "--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
 
@@ -61,9 +63,12 @@ pub fn needs(_: &Context) -> Result<(), NotRun> {
 fn build() -> Result<PathBuf> {
     let target_dir = cargo::workspace()?.target_directory.join("fuzz");
     let mut build = cargo::command();
-    build.current_dir(directory()).env("RUSTFLAGS", FLAGS);
+    build.current_dir(directory()).env("RUSTFLAGS", FLAGS).env("RUSTC_BOOTSTRAP", "1");
     build.args(["build", "--release", "--target", HOST, "--target-dir"]).arg(&target_dir);
-    shell::run_shown_as("cargo build --release  (in fuzz/, with coverage counters)", &mut build)?;
+    shell::run_shown_as(
+        "cargo build --release  (in fuzz/, with coverage counters and AddressSanitizer)",
+        &mut build,
+    )?;
     Ok(target_dir.join(HOST).join("release"))
 }
 
@@ -75,7 +80,7 @@ fn fuzz(binaries: &Path, target: &str, seconds: u32) -> Result<u64> {
     let mut fuzzer = Command::new(binaries.join(target));
     fuzzer.arg("-max_len=600").arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1");
     fuzzer.arg("-verbosity=0").arg(format!("-artifact_prefix={}/", found.display()));
-    fuzzer.arg(format!("-rss_limit_mb={MEMORY}"));
+    fuzzer.arg(format!("-malloc_limit_mb={MEMORY}")).arg(format!("-rss_limit_mb={WITH_SANITIZER}"));
     fuzzer.arg(&found).arg(directory().join("corpus").join(target));
     shell::say(&format!("+ {}", shell::display(&fuzzer)));
     let output = fuzzer.output().with_context(|| shell::cannot_start(&fuzzer))?;
