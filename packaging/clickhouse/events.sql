@@ -89,6 +89,7 @@ CREATE TABLE IF NOT EXISTS hsmon.events
         flows_evicted Nullable(UInt64),
         flows_contended Nullable(UInt64),
         events_produced Nullable(UInt64),
+        events_delivered Nullable(UInt64),
         events_lost Nullable(UInt64),
         events_suppressed Nullable(UInt64),
         synack_unmatched Nullable(UInt64),
@@ -99,7 +100,10 @@ CREATE TABLE IF NOT EXISTS hsmon.events
         anomalies Map(LowCardinality(String), UInt64),
         parse_errors Map(LowCardinality(String), UInt64),
         not_parsed Map(LowCardinality(String), UInt64),
-        alerts Nullable(UInt64))
+        alerts Nullable(UInt64),
+        ledger Tuple(
+            balanced Nullable(Bool),
+            differences Array(Tuple(equation String, left UInt64, right UInt64))))
 )
 ENGINE = MergeTree
 PARTITION BY toDate(timestamp)
