@@ -96,6 +96,9 @@ enum Task {
         /// Seconds for each target.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
+        /// Under AddressSanitizer, which is slower and sees wrong uses of memory.
+        #[arg(long)]
+        sanitize: bool,
     },
     /// Let hs-mon count handshakes and floods for long, and see that nothing grows or drifts; needs root.
     Soak {
@@ -122,7 +125,7 @@ fn main() -> ExitCode {
         Task::Dist => dist::command().map(|()| ExitCode::SUCCESS),
         Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
         Task::Vm(options) => vm::command(&options),
-        Task::Fuzz { seconds } => fuzz::command(seconds).map(|()| ExitCode::SUCCESS),
+        Task::Fuzz { seconds, sanitize } => fuzz::command(seconds, sanitize).map(|()| ExitCode::SUCCESS),
         Task::Soak { minutes } => soak::command(minutes).map(|()| ExitCode::SUCCESS),
         Task::Bench(options) => bench::command(&options).map(|()| ExitCode::SUCCESS),
         Task::DetectEval(options) => detect_eval::command(&options).map(|()| ExitCode::SUCCESS),
