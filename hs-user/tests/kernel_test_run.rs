@@ -28,6 +28,7 @@ mod verifier;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use aya_log::EbpfLogger;
@@ -36,10 +37,15 @@ use build::LITTLE;
 use case::Case;
 use frame::{A, ACK, B, Envelope, SYN, i, r};
 use hs_common::parse::Link;
-use hs_common::{Anomaly, Config, Unparsed};
+use hs_common::victim::Total;
+use hs_common::{Anomaly, Config, Unparsed, VictimSet};
 use hs_mon::kernel::{Kernel, Options};
+use hs_mon::responders::Responders as _;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use twins::Twins;
+
+/// Who asks many responders.
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 19, 255, 1));
 
 /// Every program, alone and in the pairs that a live watch attaches.
 const WAYS: &[Way] = &[
@@ -254,16 +260,38 @@ fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
         max_shrink_time: 20_000,
         ..Cases::default()
     };
-    let (start, played) = (Instant::now(), Cell::new(0));
+    let (start, played, packets) = (Instant::now(), Cell::new(0), Cell::new(0));
     let result = TestRunner::new(cases).run(&(random::config(), random::acts()), |(config, acts)| {
         if start.elapsed() < enough || played.get() < at_least {
-            random::play(config, &acts);
+            packets.set(packets.get() + random::play(config, &acts));
             played.set(played.get() + 1);
         }
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
-    println!("{} random sequences", played.get());
+    println!("{} packets in {} random sequences, through both engines", packets.get(), played.get());
+}
+
+/// More responders than there is room for: they are counted together, and no SYN is left out.
+#[test]
+fn of_more_responders_than_there_is_room_for_no_total_is_lost() {
+    let number = guest::unless_guest("responders", 20_000, 6_000);
+    let mut bench = Bench::new(Config { max_flows: 1024, ..Config::DEFAULT }, true);
+    for number in 0..number {
+        let responder = Ipv4Addr::from(0xc612_0000 + number * 7).into();
+        let frame = Envelope::V4.between(CLIENT, responder, &i(SYN, A, 0).bytes(443));
+        bench.send(Program::Replay(Link::Ethernet), &frame);
+        bench.events();
+    }
+    let (mut syns, mut entries) = (0, 0);
+    // The rest of all has no key.
+    let each = &mut |set: &VictimSet| {
+        syns += set.0.iter().map(|victim| victim.totals.get(Total::Syn)).sum::<u64>();
+        entries += set.0.iter().filter(|victim| victim.totals.get(Total::Syn) > 0).count();
+    };
+    bench.kernel.for_each_set(each).expect("the responders can be read");
+    assert_eq!(syns, u64::from(number));
+    assert!(entries < number as usize, "{entries} entries");
 }
 
 /// The same as a program: both engines on a capture give the same lines.

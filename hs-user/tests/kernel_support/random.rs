@@ -98,8 +98,8 @@ fn bytes() -> impl Strategy<Value = Act> {
     (select(links), bytes, 0..40_usize).prop_map(|(link, bytes, missing)| Act::Bytes { link, bytes, missing })
 }
 
-/// Plays it on both engines, and compares after each act and at the end.
-pub fn play(config: Config, acts: &[Act]) {
+/// Plays it on both engines, and compares after each act and at the end. Returns how many packets it was.
+pub fn play(config: Config, acts: &[Act]) -> u64 {
     let mut twins = Twins::new(config);
     let mut now_ns = START;
     for act in acts {
@@ -117,5 +117,5 @@ pub fn play(config: Config, acts: &[Act]) {
         }
     }
     twins.sweep(now_ns, true);
-    twins.compare_totals();
+    twins.compare_totals()
 }

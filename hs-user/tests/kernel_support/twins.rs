@@ -55,7 +55,8 @@ impl Twins {
     }
 
     /// At the end, when nothing is left pending: totals agree, and add up; what is known of the responders agrees.
-    pub fn compare_totals(&mut self) {
+    /// Returns how many packets there were.
+    pub fn compare_totals(&mut self) -> u64 {
         let totals = self.bench.totals();
         assert_eq!(totals, *self.tracker.counters(), "totals of the kernel, and of the library");
         assert_eq!(totals.get(Counter::Packets), self.fed, "every packet is counted");
@@ -64,6 +65,7 @@ impl Twins {
         assert_eq!(known, expected, "responders of the kernel, and of the library");
         let ledger = Ledger { totals: &totals, delivered: self.told };
         assert_eq!(ledger.differences().collect::<Vec<_>>(), [], "the ledger adds up");
+        self.fed
     }
 }
 
