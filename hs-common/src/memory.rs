@@ -9,6 +9,8 @@ use crate::victim::Tally;
 use crate::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
 mod ahead;
+#[cfg(test)]
+mod contended;
 mod records;
 mod victims;
 mod waiting;
@@ -120,6 +122,9 @@ struct Memory {
     earliest_ns: u64,
     victims: Victims,
     events: Vec<Event>,
+    /// What other CPUs would do meanwhile.
+    #[cfg(test)]
+    others: contended::Others,
 }
 
 impl Memory {
@@ -137,6 +142,8 @@ impl Memory {
             earliest_ns: u64::MAX,
             victims: Victims::default(),
             events: Vec::new(),
+            #[cfg(test)]
+            others: contended::Others::default(),
         }
     }
 }
@@ -174,7 +181,11 @@ impl Host for Memory {
     }
 
     fn word(&self, line: u32, way: u32) -> Word {
-        self.lines.get(line as usize).map_or(Word::EMPTY, |line| Word(line.0[way as usize % WAYS]))
+        let word =
+            self.lines.get(line as usize).map_or(Word::EMPTY, |line| Word(line.0[way as usize % WAYS]));
+        #[cfg(test)]
+        let word = self.others.at_work_on(word);
+        word
     }
 
     fn tag(&self, line: u32, way: u32) -> u32 {
@@ -217,6 +228,10 @@ impl Host for Memory {
     }
 
     fn read(&mut self, entry: u32, into: &mut Versioned) -> bool {
+        #[cfg(test)]
+        if self.others.are_writing() {
+            return false;
+        }
         self.flows.get(entry).map(|flow| into.flow = *flow).is_some()
     }
 

@@ -1,7 +1,7 @@
 //! The end of a handshake by time, by lack of room, or because the watch ends.
 
 use super::events::{count_evicted, deliver, end, expire_first_syn, handshake_event};
-use super::{Host, Scratch, settle_tally, slots};
+use super::{ATTEMPTS, Host, Scratch, settle_tally, slots};
 use crate::Counter;
 use crate::config::LINGER_NS;
 use crate::handshake::{self, Expiry, Transition};
@@ -10,8 +10,8 @@ use crate::victim::Tally;
 
 /// Lines that one step of a sweep looks through at the most: bounds how long it can take.
 const LINES_AT_ONCE: u32 = 4096;
-/// How often a flow that gives way is tried when another CPU is writing it.
-const ATTEMPTS: usize = 4;
+/// How often the end of a flow is tried when another CPU changes it in between.
+const CHANGES: usize = 4;
 
 /// A pass of the sweep through the SYN cache, from slot to slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,9 +152,9 @@ fn give_up<H: Host>(host: &mut H, scratch: &mut Scratch, why: Expiry) {
     scratch.leaving.first.key_into(&mut scratch.leaving.key, vlan_aware);
     let now_ns = scratch.seen.now_ns;
     let mut attempts = 0;
-    while attempts < ATTEMPTS {
+    while attempts < CHANGES {
         let Some(entry) = host.find(&scratch.leaving.key, scratch.leaving.slot) else { return };
-        if host.read(entry, &mut scratch.before) {
+        if read_settled(host, scratch, entry) {
             let due = is_due(host, scratch.before.flow.begun_ns, now_ns);
             let why = match why {
                 Expiry::Timeout if !due => return,
@@ -168,6 +168,17 @@ fn give_up<H: Host>(host: &mut H, scratch: &mut Scratch, why: Expiry) {
         attempts += 1;
     }
     host.count(Counter::FlowsContended);
+}
+
+/// Copies a flow out, once no other CPU is writing it.
+#[inline(always)]
+fn read_settled<H: Host>(host: &mut H, scratch: &mut Scratch, entry: H::Entry) -> bool {
+    let mut settled = false;
+    H::repeat(ATTEMPTS, || {
+        settled = host.read(entry, &mut scratch.before);
+        !settled
+    });
+    settled
 }
 
 /// Writes the end, or removes the flow. What ended is left in `scratch.transition`.

@@ -25,8 +25,11 @@ use crate::syn_cache::{FirstSyn, Spot, State, Word};
 use crate::victim::{Tally, Total};
 use crate::{Anomaly, Counter, Event, Segment, Slot, TcpFlags, Unparsed, VictimKey};
 
-/// How often a segment is tried again when another CPU changes its flow in between.
-const ATTEMPTS: u32 = 3;
+/// How often a flow is tried when another CPU is at work on it: about a millisecond. The other needs a tenth of a
+/// microsecond, but a hypervisor may take its processor away in the midst of it, and then the segment would be
+/// lost. There is an end to it because older kernels let packets interrupt a test run, and so a sweep: a packet of
+/// the flow that the sweep is at, on the same CPU, would wait for itself.
+const ATTEMPTS: u32 = 1 << 16;
 
 /// Where a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
