@@ -189,6 +189,8 @@ fn interfaces_that_come_and_go_fast_leave_nothing_behind() {
     let many = guest::unless_guest("cables that come and go", 40, 10);
     let watch = launch(&lab, "--iface *", "hs-mon: watching ");
     watch.wait_for_message("hs-mon: watching ");
+    // By then it has opened, and closed, all that it needs for itself.
+    watch.wait_for("totals", |_| true);
     let descriptors = || {
         let fds = std::fs::read_dir(format!("/proc/{}/fd", watch.monitor.pid()));
         fds.map_or(0, Iterator::count)
