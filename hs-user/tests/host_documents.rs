@@ -47,7 +47,7 @@ const fn elsewhere(start: &'static str, why: &'static str, tried_by: &'static st
 }
 
 /// The arguments of all `cargo xtask` are tried by `xtask/src/main.rs` too.
-const ELSEWHERE: [Elsewhere; 23] = [
+const ELSEWHERE: [Elsewhere; 24] = [
     elsewhere("cargo xtask run", "builds hs-mon and becomes it: a stage", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask install", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask demo", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
@@ -85,6 +85,7 @@ const ELSEWHERE: [Elsewhere; 23] = [
         "needs Docker; so few capabilities are tried",
         "hs-user/tests/kernel_privilege.rs",
     ),
+    elsewhere("docker build", "needs Docker", "packaging/docker/Dockerfile"),
     elsewhere("kubectl apply", "needs a cluster", "packaging/kubernetes/hs-mon.yaml"),
     elsewhere("journalctl", "no systemd has to run here", "hs-user/tests/package.rs"),
 ];
