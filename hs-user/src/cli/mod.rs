@@ -139,6 +139,12 @@ pub fn describe_config(path: &Path, detection: &Detection, out: &mut impl Write)
 pub fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    if shell == Shell::Bash {
+        // clap_complete 4.6 spells the dash of the program's name in one way where it looks for the command, and in another
+        // where it tells the command's options, so that commands had none.
+        let (looked_for, told) = (NAME.replace('-', "__"), NAME.replace('-', "__subcmd__"));
+        script = String::from_utf8_lossy(&script).replace(&told, &looked_for).into_bytes();
+    }
     out.write_all(&script)
 }
 
