@@ -10,7 +10,7 @@ mod frame;
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use build::LITTLE;
 use cli_support::{directory, hs_mon};
@@ -186,6 +186,18 @@ fn no_manual_page_refers_to_one_that_is_not_there() {
         let page = text(&run(&dir, &format!("man {command}")).stdout);
         assert!(page.contains(&format!(".TH hs-mon-{command} 1")), "{command}: {page}");
     }
+}
+
+/// As `~/.bashrc` has them.
+#[test]
+fn bash_completes_by_what_it_is_given() {
+    const ASK: &str = "eval \"$(\"$0\" completions bash)\"
+        COMP_WORDS=(hs-mon replay --for) COMP_CWORD=2
+        _hs__mon hs-mon --for replay
+        echo \"${COMPREPLY[@]}\"";
+    let asked =
+        Command::new("bash").args(["-c", ASK, env!("CARGO_BIN_EXE_hs-mon")]).output().expect("bash runs");
+    assert_eq!((text(&asked.stdout).trim(), text(&asked.stderr).as_str()), ("--format", ""));
 }
 
 /// A device that is full is an error, a pipe that nobody reads is none.

@@ -6,7 +6,7 @@ mod documents;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use documents::{all_commands, blocks_of, documents};
+use documents::{all_commands, blocks_of, documents, link_targets};
 use hs_common::{Anomaly, Outcome};
 use hs_mon::cli::anomalies_markdown;
 
@@ -94,9 +94,7 @@ fn every_link_between_the_documents_leads_somewhere() {
     let documents = documents(&root());
     let mut seen = 0;
     for (document, text) in &documents {
-        let targets =
-            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
-        for target in targets.filter(|target| !target.contains("://")) {
+        for target in link_targets(text) {
             seen += 1;
             let (file, wanted) = target.split_once('#').unwrap_or((target, ""));
             let directory = Path::new(document).parent().expect("a directory");

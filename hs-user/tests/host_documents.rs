@@ -47,7 +47,7 @@ const fn elsewhere(start: &'static str, why: &'static str, tried_by: &'static st
 }
 
 /// The arguments of all `cargo xtask` are tried by `xtask/src/main.rs` too.
-const ELSEWHERE: [Elsewhere; 23] = [
+const ELSEWHERE: [Elsewhere; 27] = [
     elsewhere("cargo xtask run", "builds hs-mon and becomes it: a stage", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask install", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
     elsewhere("cargo xtask demo", "a stage of `cargo xtask test`", "xtask/src/first_steps.rs"),
@@ -85,6 +85,10 @@ const ELSEWHERE: [Elsewhere; 23] = [
         "needs Docker; so few capabilities are tried",
         "hs-user/tests/kernel_privilege.rs",
     ),
+    elsewhere("eval \"$(hs-mon completions", "is for bash", "hs-user/tests/cli_errors.rs"),
+    elsewhere("hs-mon completions fish", "needs fish", "hs-user/tests/cli_errors.rs"),
+    elsewhere("hs-mon man | man", "needs man", "hs-user/tests/cli_errors.rs"),
+    elsewhere("docker build", "needs Docker", "packaging/docker/Dockerfile"),
     elsewhere("kubectl apply", "needs a cluster", "packaging/kubernetes/hs-mon.yaml"),
     elsewhere("journalctl", "no systemd has to run here", "hs-user/tests/package.rs"),
 ];
@@ -92,11 +96,19 @@ const ELSEWHERE: [Elsewhere; 23] = [
 const DASHBOARD: Elsewhere = elsewhere(" --tui", "it needs a terminal", "hs-user/tests/host_terminal.rs");
 
 /// Commands that succeed without a word.
-const SILENT: [&str; 1] = ["sudo nft add "];
+const SILENT: [&str; 2] = ["sudo nft add ", "hs-mon man replay > "];
 /// Fewer would mean that the documents are no longer understood here.
 const AT_LEAST: usize = 40;
 /// Pages of help.
-const HELP: [&str; 2] = ["--help", "replay --help"];
+const HELP: [&str; 7] = [
+    "--help",
+    "replay --help",
+    "explain --help",
+    "check-config --help",
+    "doctor --help",
+    "completions --help",
+    "man --help",
+];
 /// Connections that each watch sees.
 const CONNECTIONS: u64 = 3;
 

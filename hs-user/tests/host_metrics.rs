@@ -83,6 +83,12 @@ fn a_flood_fills_the_slots_and_names_its_victim() {
     let evicted = sample(&text, "hsmon_flows_evicted_total");
     assert!((used + evicted - sent as f64).abs() < 1.0, "{used} slots, {evicted} evicted, {sent} sent");
     wait_until("it ends", || sample(&scrape(&lab.server.ns), active) < 0.5);
+    let waiting = "hsmon_flow_slots_waiting_ratio";
+    assert!(sample(&text, waiting) > 0.1, "{text}");
+    wait_until("all have timed out", || sample(&scrape(&lab.server.ns), waiting) < 1e-9);
+    // What is left of them is remembered, and is in nobody's way.
+    let text = scrape(&lab.server.ns);
+    assert!(sample(&text, "hsmon_flow_slots_used_ratio") * 4096.0 > used - 1.0, "{text}");
     watch.stop();
 }
 

@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask test` installs the package into a directory and names it here.
 
+#[path = "../../xtask/src/documents.rs"]
+mod documents;
 #[path = "../../xtask/src/lab/mod.rs"]
 mod lab;
 
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use documents::{documents, link_targets};
 use lab::Lab;
 
 /// Where the package is installed.
@@ -123,9 +126,39 @@ fn the_configuration_is_right_and_the_manual_and_completions_are_there() {
         "usr/share/zsh/vendor-completions/_hs-mon",
         "usr/share/fish/vendor_completions.d/hs-mon.fish",
         "usr/share/doc/hs-mon/LICENSE-MIT",
-        "usr/share/doc/hs-mon/playbook.md",
-        "usr/share/doc/hs-mon/handshake.pcap",
+        "usr/share/doc/hs-mon/docs/handshake.pcap",
     ] {
         assert!(fs::metadata(place().join(file)).is_ok_and(|file| file.len() > 100), "{file} is not there");
     }
+}
+
+/// Links to the source lead nowhere where there is none.
+const SOURCE: [&str; 1] = ["../fuzz/"];
+
+#[test]
+fn the_documents_are_there_and_so_is_what_they_link_to() {
+    let installed = place().join("usr/share/doc/hs-mon");
+    let documents = documents(&installed);
+    assert!(documents.iter().any(|(document, _)| document == "docs/playbook.md"), "{documents:?}");
+    let mut seen = 0;
+    for (document, text) in &documents {
+        let directory = installed.join(document).parent().expect("a directory").to_owned();
+        for target in link_targets(text).filter(|target| !SOURCE.iter().any(|it| target.starts_with(it))) {
+            seen += 1;
+            let file = target.split('#').next().unwrap_or_default();
+            assert!(directory.join(file).exists(), "{document}: {target} is not in the package");
+        }
+    }
+    assert!(seen > 40, "{seen} links");
+}
+
+/// What one process watches is as confined as what one of each interface does.
+#[test]
+fn both_units_run_the_same_in_the_same_way() {
+    let service = |name: &str| {
+        let unit = fs::read_to_string(place().join("usr/lib/systemd/system").join(name)).expect(name);
+        let (_, service) = unit.split_once("[Service]\n").expect(name);
+        service.split("[Install]").next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(service("hs-mon@.service").replace(" --iface %I", ""), service("hs-mon.service"));
 }

@@ -1,6 +1,8 @@
 //! A real Prometheus: it scrapes live watches, its own tools judge what is exposed and the rules that are shipped,
 //! and its rules see a flood that no single host can see.
 
+#[path = "../../xtask/src/documents.rs"]
+mod documents;
 #[path = "kernel_support/guest.rs"]
 mod guest;
 #[path = "../../xtask/src/lab/mod.rs"]
@@ -13,9 +15,12 @@ mod scene;
 mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{env, fs};
 
+use documents::blocks_of;
 use lab::Lab;
 use lab::clients::{Clients, connect_tally};
 use lab::flood::Flood;
@@ -42,6 +47,27 @@ const LITTLE: u32 = 2;
 fn promtool_finds_no_fault_with_the_rules() {
     promtool(&["check", "rules", "hs-mon.rules.yml"], "");
     promtool(&["test", "rules", "hs-mon.rules.test.yml"], "");
+}
+
+#[test]
+fn promtool_finds_no_fault_with_the_configurations_that_the_documents_show() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let directory = env::temp_dir().join(format!("hs-mon-documents-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory of ours");
+    // Configurations may name them.
+    fs::copy(root.join("packaging/prometheus/hs-mon.rules.yml"), directory.join("hs-mon.rules.yml"))
+        .expect("the rules are there");
+    let blocks = blocks_of(&root, "yaml");
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let file = directory.join(format!("{}-{}.yml", block.document.replace('/', "-"), block.line));
+        // Debian's Prometheus is built without what asks Kubernetes.
+        let known = block.text.lines().filter(|line| !line.contains("kubernetes_sd_configs"));
+        let known: String = known.flat_map(|line| [line, "\n"]).collect();
+        fs::write(&file, known).expect("a file of ours");
+        promtool(&["check", "config", &file.display().to_string()], "");
+    }
+    fs::remove_dir_all(&directory).expect("it is ours");
 }
 
 #[test]

@@ -106,3 +106,9 @@ pub fn quoted(root: &Path, start: &str) -> Vec<String> {
     let spans = lines.flat_map(|line| line.split('`').skip(1).step_by(2));
     spans.filter(|span| span.starts_with(start)).map(str::to_owned).collect()
 }
+
+/// Where the links of a document lead that do not lead out into the network.
+pub fn link_targets(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    targets.filter(|target| !target.contains("://"))
+}

@@ -15,12 +15,19 @@ use crate::{dist, kernel_tests, shell};
 
 /// Tells the tests where the package is installed.
 const PLACE: &str = "HS_MON_PACKAGE";
-const UNIT: &str = "usr/lib/systemd/system/hs-mon@.service";
+const UNITS: [&str; 2] = ["hs-mon.service", "hs-mon@.service"];
 /// The worst exposure that `systemd-analyze security` may find, in tenths.
 const EXPOSURE: &str = "20";
 /// What the stage starts, and the Debian package it is in.
-const PROGRAMS: [(&str, &str); 4] =
-    [("dpkg", "dpkg"), ("systemd-analyze", "systemd"), ("setpriv", "util-linux"), ("gzip", "gzip")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("dpkg", "dpkg"),
+    ("systemd-analyze", "systemd"),
+    ("systemctl", "systemd"),
+    ("setpriv", "util-linux"),
+    ("gzip", "gzip"),
+];
+/// Who starts an instance that is enabled: the boot, and its interface when it comes.
+const WANTED_BY: [&str; 2] = ["multi-user.target", "sys-subsystem-net-devices-eth0.device"];
 
 /// What the kernel tests need, the programs above, and cargo-deb, which is built at the first time.
 pub fn needs(context: &Context) -> Result<(), NotRun> {
@@ -55,7 +62,8 @@ fn try_in(context: &Context, scratch: &Path) -> Result<Counts> {
     let package = dist::package(&dist::program()?, scratch)?;
 
     shell::run(dpkg(&root)?.arg("--install").arg(package))?;
-    check_unit(&root, scratch)?;
+    UNITS.iter().try_for_each(|unit| check_unit(unit, &root, scratch))?;
+    enable(&root)?;
     let place = format!("{PLACE}={}", root.display());
     let counts = kernel_tests::run_targets(context, &[PACKAGE_TEST], &[place])?;
     shell::run(dpkg(&root)?.args(["--purge", "hs-mon"]))?;
@@ -66,10 +74,11 @@ fn try_in(context: &Context, scratch: &Path) -> Result<Counts> {
 }
 
 /// systemd reads the unit without a complaint, and finds it hardened.
-fn check_unit(root: &Path, scratch: &Path) -> Result<()> {
-    let unit = fs::read_to_string(root.join(UNIT)).context("the package has no unit")?;
+fn check_unit(name: &str, root: &Path, scratch: &Path) -> Result<()> {
+    let installed = root.join("usr/lib/systemd/system").join(name);
+    let unit = fs::read_to_string(&installed).with_context(|| format!("the package has no {name}"))?;
     // systemd looks for the program too, which is not where it will be.
-    let copy = scratch.join("hs-mon@.service");
+    let copy = scratch.join(name);
     fs::write(&copy, unit.replace("ExecStart=/", &format!("ExecStart={}/", root.display())))?;
     let mut verify = Command::new("systemd-analyze");
     verify.args(["verify", "--man=no"]).arg(&copy);
@@ -81,7 +90,20 @@ fn check_unit(root: &Path, scratch: &Path) -> Result<()> {
     }
     let mut security = Command::new("systemd-analyze");
     security.args(["security", "--offline=true", "--no-pager", "--threshold", EXPOSURE]);
-    shell::run(security.arg(root.join(UNIT)))
+    shell::run(security.arg(installed))
+}
+
+/// Services are enabled, and an instance is wanted where it should be. No trace of it may be left in the end.
+fn enable(root: &Path) -> Result<()> {
+    let services = ["--quiet", "enable", "hs-mon", "hs-mon@eth0"];
+    shell::run(as_root("systemctl")?.arg("--root").arg(root).args(services))?;
+    for wants in WANTED_BY {
+        let link = root.join(format!("etc/systemd/system/{wants}.wants/hs-mon@eth0.service"));
+        if !link.is_symlink() {
+            bail!("hs-mon@eth0 is enabled, and {wants} does not want it");
+        }
+    }
+    Ok(())
 }
 
 /// Files that are not dpkg's own.

@@ -39,7 +39,7 @@ Examples:
 
 Events go to standard output, everything else to standard error.
 Exit status: 0 done, 1 failed, 2 usage.
-Under attack now? docs/playbook.md says what to do (/usr/share/doc/hs-mon/ in the Debian package).";
+Under attack now? docs/playbook.md says what to do (in /usr/share/doc/hs-mon/ with the Debian package).";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,45 @@ Examples:
 Nothing that could not be read is left out in silence: the totals count it, by reason. On a
 terminal, standard error tells how far a long replay is.";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  hs-mon explain
+      all anomalies, each in a line
+  hs-mon explain syn_isn_changed
+      one of them, with the shortest trace that shows it";
+
+const CHECK_CONFIG_EXAMPLES: &str = "\
+Examples:
+  hs-mon check-config --config hs-mon.toml
+      what is wrong with it, or what it makes a flood
+
+Exit status: 0 right, 2 wrong.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  eval \"$(hs-mon completions bash)\"
+      in ~/.bashrc
+  hs-mon completions fish | source
+      in ~/.config/fish/config.fish
+
+The Debian package brings those for bash, zsh and fish.";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  hs-mon man | man -l -
+      read it
+  hs-mon man replay > hs-mon-replay.1
+      keep that of a command
+
+The Debian package brings all of them: man hs-mon.";
+
 const DOCTOR: &str = "\
+Examples:
+  hs-mon doctor
+      the machine, and all interfaces that are up
+  hs-mon doctor --iface eth0 --max-flows 1048576
+      one interface, and the memory that so many flows take
+
 Each line is ok, unknown (the kernel does not tell, or not to this user), warning or FAIL, with
 what to do about it below. It changes nothing, and needs no privilege.
 Exit status: 0 hs-mon would run, 1 it would not.";
@@ -89,22 +127,26 @@ pub enum Subcommand {
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayCommand),
     /// Explain an anomaly: meaning, source and example; without a name, list all
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain {
         /// Its name, as in `anomaly.event`
         #[arg(value_parser = parse_anomaly)]
         anomaly: Option<Anomaly>,
     },
     /// Check the configuration file that --config names, and say what it sets
+    #[command(after_help = CHECK_CONFIG_EXAMPLES)]
     CheckConfig(CheckConfigCommand),
     /// Examine this machine and its interfaces: would hs-mon run, how, and what stands in its way
     #[command(after_help = DOCTOR)]
     Doctor(DoctorArgs),
     /// Write completions for a shell to standard output
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Write a manual page (roff) to standard output
+    #[command(after_help = MAN_EXAMPLES)]
     Man {
         /// That of this command; without one, that of hs-mon
         command: Option<String>,

@@ -7,6 +7,7 @@ mod args;
 mod detection;
 mod explain;
 mod file;
+mod manual;
 mod selector;
 mod settings;
 mod values;
@@ -22,6 +23,7 @@ use hs_common::Anomaly;
 pub use args::{Engine, Mode};
 pub use clap_complete::Shell;
 pub use explain::{anomalies_markdown, explain};
+pub use manual::man;
 pub use selector::Selector;
 pub use settings::{LiveSettings, ReplaySettings, Settings, Tui, Verbosity};
 
@@ -96,7 +98,7 @@ fn resolve(cli: Cli, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<C
         }
         Some(Subcommand::Doctor(doctor)) => Ok(Command::Doctor(settings::doctor(doctor))),
         Some(Subcommand::Completions { shell }) => Ok(Command::Completions(shell)),
-        Some(Subcommand::Man { command: Some(name) }) if manual(Some(&name)).is_none() => {
+        Some(Subcommand::Man { command: Some(name) }) if !manual::has_page(&name) => {
             let message = format!("no such command: {name}; `hs-mon --help` lists them");
             Err(clap::Error::raw(ErrorKind::InvalidValue, message))
         }
@@ -139,27 +141,13 @@ pub fn describe_config(path: &Path, detection: &Detection, out: &mut impl Write)
 pub fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    if shell == Shell::Bash {
+        // clap_complete 4.6 spells the dash of the program's name in one way where it looks for the command, and in another
+        // where it tells the command's options, so that commands had none.
+        let (looked_for, told) = (NAME.replace('-', "__"), NAME.replace('-', "__subcmd__"));
+        script = String::from_utf8_lossy(&script).replace(&told, &looked_for).into_bytes();
+    }
     out.write_all(&script)
-}
-
-/// Writes the manual page of a command, or of hs-mon, in roff; nothing if there is no such command.
-///
-/// # Errors
-/// Those of `out`.
-pub fn man(command: Option<&str>, out: &mut impl Write) -> io::Result<()> {
-    manual(command).map_or(Ok(()), |page| page.render(out))
-}
-
-fn manual(command: Option<&str>) -> Option<clap_mangen::Man> {
-    // `help` would have a page as well, and nothing to say there.
-    let mut all = Cli::command().disable_help_subcommand(true);
-    // Gives the commands their full names.
-    all.build();
-    let page = match command {
-        Some(name) => all.find_subcommand(name)?.clone(),
-        None => all,
-    };
-    Some(clap_mangen::Man::new(page))
 }
 
 #[cfg(test)]

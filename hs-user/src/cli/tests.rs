@@ -255,7 +255,14 @@ fn packagers_get_completions_and_a_manual_page() {
     assert!(String::from_utf8(script).unwrap().contains("--half-open-after"));
     let mut page = Vec::new();
     man(None, &mut page).unwrap();
-    assert!(String::from_utf8(page).unwrap().contains("hs\\-mon"));
+    let page = String::from_utf8(page).unwrap();
+    for section in
+        ["NAME", "SYNOPSIS", "EXAMPLES", "NOTES", "SIGNALS", "ENVIRONMENT", "FILES", "\"SEE ALSO\""]
+    {
+        assert!(page.contains(&format!(".SH {section}\n")), "{section} is missing from\n{page}");
+    }
+    // Each on a line of its own, and what it does below.
+    assert!(page.contains("\nhs\\-mon \\-\\-iface eth0\n    watch an interface until Ctrl\\-C\n"), "{page}");
 }
 
 #[test]

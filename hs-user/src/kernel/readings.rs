@@ -25,13 +25,16 @@ pub struct Readings {
     pub programs: Vec<ProgramCost>,
 }
 
-/// How full the SYN cache is: each flow that is remembered has one slot in it.
+/// How full the SYN cache is: each flow that is remembered has one slot in it. Those of ended handshakes give way first,
+/// so after a while all are in use, and nothing is wrong; handshakes are evicted when too many are under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Slots {
     /// How many there are (`--max-flows`).
     pub all: u32,
     /// Share of them in use, 0 to 1; of more than 8,192, estimated by a sample.
     pub used: f64,
+    /// Share of them that handshakes without an outcome have, 0 to 1; as exact.
+    pub waiting: f64,
 }
 
 /// What a program has cost since it was loaded, as far as the kernel measured.
@@ -58,15 +61,17 @@ impl Kernel {
         let Some(Map::Array(map)) = self.ebpf.map("LINES") else {
             bail!("the BPF object has no map LINES");
         };
-        let (mut used, mut looked_at) = (0, 0);
+        let (mut used, mut waiting, mut looked_at) = (0, 0, 0);
         let count = |_: &u32, line: &Line| {
             used += line.0.iter().filter(|word| !Word(**word).is(State::Empty)).count();
+            waiting += line.0.iter().filter(|word| Word(**word).is_waiting()).count();
             looked_at += WAYS;
         };
         // SAFETY: both sides take the type from hs-common, and it is integers; an array's key is u32.
         unsafe { batch::for_each_of_first(map.fd().as_fd(), SAMPLE_LINES, count) }
             .context("can't read the SYN cache")?;
-        Ok(Slots { all: self.config().max_flows, used: used as f64 / looked_at.max(1) as f64 })
+        let share = |slots: usize| slots as f64 / looked_at.max(1) as f64;
+        Ok(Slots { all: self.config().max_flows, used: share(used), waiting: share(waiting) })
     }
 
     /// Of a program that does not run here, or of which the kernel tells nothing, nothing is said.

@@ -148,7 +148,16 @@ impl Metrics {
         };
         let mut families = vec![
             gauge("hsmon_flow_slots", "Flows that can be remembered at a time.", f64::from(slots.all)),
-            gauge("hsmon_flow_slots_used_ratio", "Share of the flow slots in use, 0 to 1.", slots.used),
+            gauge(
+                "hsmon_flow_slots_used_ratio",
+                "Share of the flow slots in use, 0 to 1: also by ended handshakes, which give way first.",
+                slots.used,
+            ),
+            gauge(
+                "hsmon_flow_slots_waiting_ratio",
+                "Share of the flow slots that handshakes without an outcome have, 0 to 1.",
+                slots.waiting,
+            ),
             counter(
                 "hsmon_responders_untracked_total",
                 "Steps of responders that the detector had no room to follow.",

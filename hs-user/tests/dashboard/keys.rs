@@ -1,6 +1,8 @@
 //! What the keys do.
 
+use hs_common::config::NS_PER_SEC;
 use hs_mon::dashboard::{Dashboard, Wish};
+use hs_mon::detect::{Kind, Phase};
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::samples::*;
@@ -84,6 +86,36 @@ fn help_names_every_key_and_goes_at_the_next_one() {
     }
     keys(&mut dashboard, "?");
     assert_eq!(seen(&dashboard), before);
+}
+
+/// What a flood leaves comes by the thousand; what is looked for are the others.
+#[test]
+fn what_a_flood_leaves_takes_no_place_from_the_other_lines() {
+    let mut dashboard = flooded(true);
+    (0..100_000).for_each(|_| dashboard.event(&half_open(), NOON + 60 * NS_PER_SEC, ETH0));
+    keys(&mut dashboard, "/syn flood");
+    let screen = seen(&dashboard);
+    assert!(screen.contains("▲ SYN FLOOD #1 on 198.18.0.1:443  begins"), "{screen}");
+    key(&mut dashboard, KeyCode::Esc);
+    keys(&mut dashboard, "/completed ");
+    assert_eq!(seen(&dashboard).matches("completed   198.18.0.7").count(), 7, "{}", seen(&dashboard));
+}
+
+#[test]
+fn alerts_that_come_while_the_list_stands_still_are_in_it_afterwards() {
+    let mut dashboard = peaceful(true);
+    keys(&mut dashboard, "p");
+    dashboard.event(&half_open(), NOON + 60 * NS_PER_SEC, ETH0);
+    dashboard.alert(&alert(Phase::Start, Kind::Spoofed), NOON + 61 * NS_PER_SEC);
+    let screen = seen(&dashboard);
+    assert!(
+        screen.contains("stopped, 2 more") && !screen.contains("#1 on 198.18.0.1:443  begins"),
+        "{screen}"
+    );
+    keys(&mut dashboard, "p");
+    let screen = seen(&dashboard);
+    let (_, since) = screen.split_once("… 1 more while the list stood still").expect("a gap");
+    assert!(since.contains("#1 on 198.18.0.1:443  begins"), "{screen}");
 }
 
 /// Far more than is kept.

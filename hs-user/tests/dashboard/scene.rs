@@ -43,7 +43,7 @@ fn reading(second: u64, totals: &Counters) -> Reading {
         now_ns: BEGAN_NS + second * NS_PER_SEC,
         readings: Readings {
             totals: *totals,
-            slots: Slots { all: 131_072, used: 0.123 },
+            slots: Slots { all: 131_072, used: 0.5, waiting: 0.123 },
             programs: vec![cost("hs_xdp", packets * 62), cost("hs_sweep", second * NS_PER_SEC)],
         },
         interfaces: vec![

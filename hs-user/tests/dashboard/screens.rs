@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use hs_mon::detect::{Alert, Kind, Phase};
 use ratatui::style::Color;
 
+use super::samples::*;
 use super::scene::*;
 
 /// Set to anything, it writes the screens instead of comparing them.
@@ -45,6 +47,20 @@ fn a_flood_is_told_at_the_top() {
         screen.lines().skip_while(|line| !line.starts_with(" Responders")).skip(1).take(4).collect();
     assert!(responders[0].starts_with(" 198.18.0.1:443 ") && responders[0].contains("FLOOD"), "{screen}");
     assert!(!responders[1..].iter().any(|line| line.starts_with(" 198.18.0.1:443 ")), "{screen}");
+}
+
+#[test]
+fn of_several_floods_the_number_is_told_and_the_sources_of_each() {
+    let mut dashboard = flooded(true);
+    let victim = target("2001:2::1", Some(443), None);
+    let other = Alert { id: 2, victim, syn_rate: 900.0, ..alert(Phase::Start, Kind::Distributed) };
+    dashboard.alert(&other, NOON);
+    let screen = screen(&dashboard, 80, 24);
+    let second = screen.lines().nth(1).unwrap();
+    assert!(second.starts_with(" ▲ SYN FLOOD on 198.18.0.1:443 (and 1 more)  5,012 SYN/s"), "{second}");
+    for part in ["~4,900, spoofed", " on [2001:2::1]:443:", "97.1 % 198.18.0.9"] {
+        assert!(screen.contains(part), "{part} in\n{screen}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub fn scrape() -> Scrape {
     Scrape {
         readings: Readings {
             totals: counters(),
-            slots: Slots { all: 131_072, used: 0.25 },
+            slots: Slots { all: 131_072, used: 0.25, waiting: 0.125 },
             programs: vec![ProgramCost {
                 name: "hs_xdp".to_owned(),
                 runs: 1_000_000,
@@ -73,6 +73,7 @@ fn every_number_is_where_it_belongs() {
         "hsmon_flood_completion_ratio{victim=\"198.18.0.1:443\"} 0.002",
         "hsmon_flow_slots 131072",
         "hsmon_flow_slots_used_ratio 0.25",
+        "hsmon_flow_slots_waiting_ratio 0.125",
         "hsmon_interface_up{interface=\"eth0\",ingress=\"native\"} 1",
         "hsmon_interface_up{interface=\"a\\\"b\\\\c\\n\",ingress=\"tc\"} 0",
         "hsmon_bpf_runs_total{program=\"hs_xdp\"} 1000000",

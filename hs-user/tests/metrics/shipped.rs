@@ -1,7 +1,8 @@
-//! The rules and the dashboard that are shipped ask for metrics that there are.
+//! The rules and the dashboard that are shipped ask for metrics that there are, and the DaemonSet serves them.
 
 use std::collections::BTreeSet;
 
+use hs_mon::cli::{Command, parse};
 use serde_json::Value;
 
 use super::exposition::text;
@@ -10,6 +11,8 @@ const RULES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/prometheus/hs-mon.rules.yml"));
 const DASHBOARD: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/grafana/hs-mon.json"));
+const DAEMONSET: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/kubernetes/hs-mon.yaml"));
 
 /// The names of time series, those of histograms with their endings.
 fn told() -> BTreeSet<String> {
@@ -65,4 +68,17 @@ fn the_dashboard_asks_for_what_there_is() {
     for key in ["title", "uid", "panels", "templating", "schemaVersion"] {
         assert!(!dashboard[key].is_null(), "{key}");
     }
+}
+
+/// The pod has the node's network: what is served on loopback, no other pod can read.
+#[test]
+fn the_daemonset_serves_metrics_beyond_its_node() {
+    let args = DAEMONSET.lines().find_map(|line| line.trim().strip_prefix("args: ")).unwrap();
+    let args: Vec<String> = serde_json::from_str(args).unwrap();
+    let args = args.iter().map(|arg| arg.replace("$(NODE_IP)", "192.0.2.1"));
+    let command = parse(["hs-mon".to_owned()].into_iter().chain(args), |_| unreachable!());
+    let Ok(Command::Live(settings)) = command else { panic!("it watches: {command:?}") };
+    let address = settings.metrics.unwrap();
+    assert!(!address.ip().is_loopback(), "{address}");
+    assert!(DAEMONSET.contains(&format!("containerPort: {}", address.port())), "{address}");
 }

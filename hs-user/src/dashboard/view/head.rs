@@ -58,9 +58,10 @@ pub fn alarm(dashboard: &Dashboard, theme: Theme, frame: &mut Frame, area: Rect)
         frame.render_widget(Line::styled(" no attack", theme.good()), area);
         return;
     };
-    let more = if open.len() > 1 { format!("   and {} more", open.len() - 1) } else { String::new() };
+    // Before what may find no room.
+    let more = if open.len() > 1 { format!(" (and {} more)", open.len() - 1) } else { String::new() };
     let text =
-        format!(" ▲ {} on {}  {}{more}", worst.signature.name().to_uppercase(), worst.victim, told(worst));
+        format!(" ▲ {} on {}{more}  {}", worst.signature.name().to_uppercase(), worst.victim, told(worst));
     // From edge to edge: it shall be seen from across the room.
     frame.render_widget(Line::styled(format!("{text:<0$}", usize::from(area.width)), theme.alarm()), area);
 }
@@ -108,9 +109,9 @@ pub fn health(dashboard: &Dashboard, theme: Theme, frame: &mut Frame, area: Rect
         let style = if is_bad && number > 0 { theme.alarm() } else { theme.good() };
         push(&mut line, theme, name, Span::styled(count(number).to_string(), style));
     }
-    let used = dashboard.reading.readings.slots.used;
-    let style = if used > 0.9 { theme.warning() } else { theme.good() };
-    push(&mut line, theme, "table", Span::styled(format!("{:.0} %", used * 100.0), style));
+    let waiting = dashboard.reading.readings.slots.waiting;
+    let style = if waiting > 0.9 { theme.warning() } else { theme.good() };
+    push(&mut line, theme, "table", Span::styled(format!("{:.0} %", waiting * 100.0), style));
     let cost =
         dashboard.history.packet_cost().map_or_else(|| "–".to_owned(), |cost| cost.as_nanos().to_string());
     line.push_span(format!("{cost} ns/packet  "));

@@ -30,6 +30,7 @@ const HELP: &str = "\
  lost           events that found the buffer full
  left out       events beyond a flood's budget
  evicted        handshakes that the full table gave up
+ table          how full it is of handshakes under way
  ns/packet      time in the kernel, once c measures it";
 
 /// The newest lines, or those that were scrolled to.

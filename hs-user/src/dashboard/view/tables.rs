@@ -96,27 +96,36 @@ fn columns(width: usize, name: &str, rate: &str, completed: &str, state: &str) -
     format!(" {name:<room$}{rate:>8}{completed:>9} {state:<12}")
 }
 
-/// Who sends the worst flood, as far as that can be said.
+/// Who sends the worst flood, as far as that can be said; then those of the others, as far as there is room.
 pub fn sources(dashboard: &Dashboard, theme: Theme, frame: &mut Frame, area: Rect) {
     let open = dashboard.alerts.by_rate();
     let mut lines = Vec::new();
-    match open.first() {
-        None => lines.push(Line::styled(" nobody stands out", theme.dim())),
-        Some(alert) if alert.kind == Kind::Spoofed => {
-            lines.push(Line::from(format!(" ~{}, spoofed", count(alert.sources_estimate))));
-            lines.push(Line::styled(" made up: nobody to name", theme.dim()));
+    for alert in &open {
+        if !lines.is_empty() {
+            lines.push(Line::styled(format!(" on {}:", alert.victim), theme.title()));
         }
-        Some(alert) => {
-            let source =
-                |(ip, share): &(_, f64)| Line::from(format!(" {:>7} {ip}", percent(*share).to_string()));
-            lines.extend(alert.top_sources.iter().map(source));
-            if lines.is_empty() {
-                lines.push(Line::from(format!(" ~{}, none stands out", count(alert.sources_estimate))));
-            }
-        }
+        lines.extend(sources_of(alert, theme));
+    }
+    if lines.is_empty() {
+        lines.push(Line::styled(" nobody stands out", theme.dim()));
     }
     frame
         .render_widget(Paragraph::new(with_heading(theme, " Sources of the attack".to_owned(), lines)), area);
+}
+
+fn sources_of(alert: &Alert, theme: Theme) -> Vec<Line<'static>> {
+    let estimate = count(alert.sources_estimate);
+    if alert.kind == Kind::Spoofed {
+        return vec![
+            Line::from(format!(" ~{estimate}, spoofed")),
+            Line::styled(" made up: nobody to name", theme.dim()),
+        ];
+    }
+    if alert.top_sources.is_empty() {
+        return vec![Line::from(format!(" ~{estimate}, none stands out"))];
+    }
+    let source = |(ip, share): &(_, f64)| Line::from(format!(" {:>7} {ip}", percent(*share).to_string()));
+    alert.top_sources.iter().map(source).collect()
 }
 
 fn with_heading<'a>(theme: Theme, heading: String, mut lines: Vec<Line<'a>>) -> Vec<Line<'a>> {
