@@ -27,7 +27,7 @@ const EXECUTIONS: &str = "stat::number_of_executed_units:";
 /// Where libFuzzer can be linked: an explicit target keeps build scripts free of the counters.
 const HOST: &str = "x86_64-unknown-linux-gnu";
 /// What SanitizerCoverage has to put into the code.
-const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
+const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
 
