@@ -24,6 +24,12 @@ const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_TC: u32 = 4;
 /// The qdisc that filters hang on.
 const CLSACT: &str = "clsact";
+/// linux/if_link.h: the attribute with the name.
+const IFLA_IFNAME: u16 = 3;
+/// Bytes of the headers of a message about an interface: nlmsghdr and ifinfomsg.
+const LINK_HEADERS: usize = 16 + 16;
+/// Bytes before the value of an attribute.
+const ATTRIBUTE_HEADER: usize = 4;
 /// Room for news that nobody has read yet: some hundred changes. Beyond, the kernel says that some are missing.
 const NEWS_BUFFER: usize = 1 << 20;
 
@@ -187,7 +193,83 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message> {
         let message = bytes.get(..length).filter(|message| !message.is_empty())?;
         // Each begins at a multiple of four.
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(Message::deserialize(message).ok())
+        Some(Message::deserialize(message).or_else(|_| Message::deserialize(&name_alone(message))).ok())
     };
     std::iter::from_fn(next).flatten()
+}
+
+/// A message about an interface, without all attributes but its name, of which no letter is left that is not of ASCII.
+/// Names and aliases may be any bytes, and an interface must not be overlooked for that.
+fn name_alone(message: &[u8]) -> Vec<u8> {
+    let (head, attributes) = message.split_at(message.len().min(LINK_HEADERS));
+    let mut head = head.to_vec();
+    if let Some(name) = attribute(attributes, IFLA_IFNAME) {
+        head.extend(name.iter().enumerate().map(|(at, byte)| match byte {
+            0x80.. if at >= ATTRIBUTE_HEADER => b'?',
+            _ => *byte,
+        }));
+        head.resize(head.len().next_multiple_of(4), 0);
+    }
+    let length = (head.len() as u32).to_ne_bytes();
+    head.iter_mut().zip(length).for_each(|(byte, new)| *byte = new);
+    head
+}
+
+/// The attribute of this kind, with its header (linux/netlink.h, nlattr): length and kind, of two bytes each.
+fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let [length, kind] = attributes.first_chunk::<ATTRIBUTE_HEADER>()?.as_chunks().0 else { return None };
+        let length = usize::from(u16::from_ne_bytes(*length));
+        if u16::from_ne_bytes(*kind) == wanted {
+            return attributes.get(..length);
+        }
+        attributes = attributes.get(length.max(ATTRIBUTE_HEADER).next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The news of an interface of that name and alias.
+    fn news(name: &[u8], alias: &[u8]) -> Vec<u8> {
+        let mut link = LinkMessage::default();
+        link.header.index = 7;
+        let letters = |bytes: &[u8]| "x".repeat(bytes.len());
+        link.attributes = vec![LinkAttribute::IfAlias(letters(alias)), LinkAttribute::IfName(letters(name))];
+        let payload = NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link));
+        let mut message = NetlinkMessage::new(NetlinkHeader::default(), payload);
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        let mut hostile = alias.iter().chain(name);
+        bytes
+            .iter_mut()
+            .filter(|byte| **byte == b'x')
+            .for_each(|byte| *byte = *hostile.next().expect("a byte"));
+        bytes
+    }
+
+    #[test]
+    fn an_interface_is_seen_whatever_bytes_its_name_and_alias_are() {
+        for (name, alias, seen) in [
+            (&b"eth0"[..], &b"uplink"[..], "eth0"),
+            (b"eth0", b"\xff\xfe", "eth0"),
+            (b"a\xff\x1b[2J", b"", "a?\x1b[2J"),
+            ("\u{e9}th0".as_bytes(), b"", "\u{e9}th0"),
+        ] {
+            let news = news(name, alias);
+            let changes: Vec<LinkChange> =
+                messages(&news).filter_map(|message| change(message.payload)).collect();
+            let [LinkChange::Is(interface)] = changes.as_slice() else { panic!("{name:?}: {changes:?}") };
+            assert_eq!((interface.name.as_str(), interface.index), (seen, 7));
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_left_out() {
+        for bytes in [&[][..], &[0; 4], &[0xff; 64], &[16, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+            assert_eq!(messages(bytes).filter_map(|message| change(message.payload)).count(), 0);
+        }
+    }
 }
