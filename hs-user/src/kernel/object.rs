@@ -122,16 +122,18 @@ impl Kernel {
         self.ebpf.program_mut(name).ok_or_else(|| anyhow!("the BPF object has no program {name}"))
     }
 
-    /// Loads programs side by side. One that the kernel refuses stays as it is.
+    /// Loads programs side by side. One that the kernel refuses stays as it is, and so does one for which there may be no
+    /// thread: it is loaded when it is first used.
     pub(super) fn load_at_once(&mut self, names: &[&str]) {
         thread::scope(|scope| {
             let wanted = self.ebpf.programs_mut().filter(|(name, _)| names.contains(name));
             for (_, program) in wanted {
-                scope.spawn(|| match program {
+                let load = || match program {
                     Program::Xdp(program) => program.load(),
                     Program::SchedClassifier(program) => program.load(),
                     _ => Ok(()),
-                });
+                };
+                let _ = thread::Builder::new().spawn_scoped(scope, load);
             }
         });
     }
