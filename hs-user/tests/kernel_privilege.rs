@@ -142,7 +142,9 @@ fn root_is_not_needed_and_three_capabilities_are() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stderr.starts_with("hs-mon: watching hsm-server: "), "{stderr}");
-    failed(&run(&[CAP_NET_ADMIN, CAP_PERFMON]), &["root"]);
+    failed(&run(&[CAP_NET_ADMIN, CAP_PERFMON]), &["root", "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"]);
+    failed(&run(&[CAP_BPF, CAP_PERFMON]), &["root", "lacks CAP_NET_ADMIN"]);
+    failed(&run(&[CAP_BPF, CAP_NET_ADMIN]), &["root", "lacks CAP_PERFMON"]);
 }
 
 /// The programs are loaded by several threads where there may be some, and without them where there may not.

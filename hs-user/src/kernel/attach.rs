@@ -10,7 +10,7 @@ use aya::programs::{ProgramError, loaded_programs};
 use aya::util::KernelVersion;
 use caps::Capability;
 
-use super::object::{CompilerOff, Link, SWEEP};
+use super::object::{Link, SWEEP, TakesNone};
 use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
 
@@ -122,7 +122,7 @@ impl Kernel {
             match self.attach_one(interface, *ingress, sign) {
                 Ok(link) => return Ok((*ingress, link)),
                 // No other program would be taken either.
-                Err(error) if candidates.len() == 1 || error.is::<CompilerOff>() => {
+                Err(error) if candidates.len() == 1 || error.is::<TakesNone>() => {
                     return Err(error)
                         .with_context(|| format!("can't attach to {} by {ingress}", interface.name));
                 }

@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NetlinkSerializable,
+    NLA_F_NESTED, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
 use netlink_packet_route::tc::TcAttribute;
@@ -26,6 +26,8 @@ const RTNLGRP_TC: u32 = 4;
 const CLSACT: &str = "clsact";
 /// linux/if_link.h: the attribute with the name.
 const IFLA_IFNAME: u16 = 3;
+/// The attributes that are looked at: the name, what kind of interface it is, its XDP program.
+const ESSENTIAL: [u16; 3] = [IFLA_IFNAME, 18, 43];
 /// Bytes of the headers of a message about an interface: nlmsghdr and ifinfomsg.
 const LINK_HEADERS: usize = 16 + 16;
 /// Bytes before the value of an attribute.
@@ -147,8 +149,10 @@ pub(super) fn xdp_program(index: u32) -> io::Result<Option<u32>> {
 fn link(index: u32) -> io::Result<LinkMessage> {
     let mut link = LinkMessage::default();
     link.header.index = index;
-    match exchange(NETLINK_ROUTE, RouteNetlinkMessage::GetLink(link))? {
-        RouteNetlinkMessage::NewLink(link) => Ok(link),
+    let (answer, _) = ask(NETLINK_ROUTE, RouteNetlinkMessage::GetLink(link), 0)?.recv_from_full()?;
+    match messages(&answer).next().map(|message| message.payload) {
+        Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => Ok(link),
+        Some(NetlinkPayload::Error(error)) => Err(error.to_io()),
         _ => Err(unexpected()),
     }
 }
@@ -193,42 +197,45 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message> {
         let message = bytes.get(..length).filter(|message| !message.is_empty())?;
         // Each begins at a multiple of four.
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(Message::deserialize(message).or_else(|_| Message::deserialize(&name_alone(message))).ok())
+        Some(Message::deserialize(message).or_else(|_| Message::deserialize(&essence(message))).ok())
     };
     std::iter::from_fn(next).flatten()
 }
 
-/// A message about an interface, without all attributes but its name, of which no letter is left that is not of ASCII.
-/// Names and aliases may be any bytes, and an interface must not be overlooked for that.
-fn name_alone(message: &[u8]) -> Vec<u8> {
-    let (head, attributes) = message.split_at(message.len().min(LINK_HEADERS));
-    let mut head = head.to_vec();
-    if let Some(name) = attribute(attributes, IFLA_IFNAME) {
-        head.extend(name.iter().enumerate().map(|(at, byte)| match byte {
-            0x80.. if at >= ATTRIBUTE_HEADER => b'?',
-            _ => *byte,
-        }));
-        head.resize(head.len().next_multiple_of(4), 0);
+/// A message about an interface, with no attributes but the [`ESSENTIAL`] ones, and no letters in its name but those of
+/// ASCII. Names and aliases may be any bytes, and an interface must not be overlooked for that.
+fn essence(message: &[u8]) -> Vec<u8> {
+    let (head, mut rest) = message.split_at(message.len().min(LINK_HEADERS));
+    let mut essence = head.to_vec();
+    while let Some((kind, attribute)) = next_attribute(&mut rest) {
+        if ESSENTIAL.contains(&kind) {
+            let is_name = kind == IFLA_IFNAME;
+            essence.extend(attribute.iter().enumerate().map(|(at, byte)| match byte {
+                0x80.. if is_name && at >= ATTRIBUTE_HEADER => b'?',
+                _ => *byte,
+            }));
+            essence.resize(essence.len().next_multiple_of(4), 0);
+        }
     }
-    let length = (head.len() as u32).to_ne_bytes();
-    head.iter_mut().zip(length).for_each(|(byte, new)| *byte = new);
-    head
+    let length = (essence.len() as u32).to_ne_bytes();
+    essence.iter_mut().zip(length).for_each(|(byte, new)| *byte = new);
+    essence
 }
 
-/// The attribute of this kind, with its header (linux/netlink.h, nlattr): length and kind, of two bytes each.
-fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    loop {
-        let [length, kind] = attributes.first_chunk::<ATTRIBUTE_HEADER>()?.as_chunks().0 else { return None };
-        let length = usize::from(u16::from_ne_bytes(*length));
-        if u16::from_ne_bytes(*kind) == wanted {
-            return attributes.get(..length);
-        }
-        attributes = attributes.get(length.max(ATTRIBUTE_HEADER).next_multiple_of(4)..)?;
-    }
+/// Takes the next attribute: its kind, and all of it with its header (linux/netlink.h, nlattr), which is length and kind,
+/// two bytes each.
+fn next_attribute<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+    let [length, kind] = rest.first_chunk::<ATTRIBUTE_HEADER>()?.as_chunks().0 else { return None };
+    let length = usize::from(u16::from_ne_bytes(*length)).max(ATTRIBUTE_HEADER);
+    let attribute = rest.get(..length)?;
+    *rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    Some((u16::from_ne_bytes(*kind) & !NLA_F_NESTED, attribute))
 }
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_route::link::{InfoKind, LinkInfo};
+
     use super::*;
 
     /// The news of an interface of that name and alias.
@@ -236,7 +243,11 @@ mod tests {
         let mut link = LinkMessage::default();
         link.header.index = 7;
         let letters = |bytes: &[u8]| "x".repeat(bytes.len());
-        link.attributes = vec![LinkAttribute::IfAlias(letters(alias)), LinkAttribute::IfName(letters(name))];
+        link.attributes = vec![
+            LinkAttribute::IfAlias(letters(alias)),
+            LinkAttribute::IfName(letters(name)),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth)]),
+        ];
         let payload = NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link));
         let mut message = NetlinkMessage::new(NetlinkHeader::default(), payload);
         message.finalize();
@@ -262,7 +273,7 @@ mod tests {
             let changes: Vec<LinkChange> =
                 messages(&news).filter_map(|message| change(message.payload)).collect();
             let [LinkChange::Is(interface)] = changes.as_slice() else { panic!("{name:?}: {changes:?}") };
-            assert_eq!((interface.name.as_str(), interface.index), (seen, 7));
+            assert_eq!((interface.name.as_str(), interface.index, interface.is_veth()), (seen, 7, true));
         }
     }
 
