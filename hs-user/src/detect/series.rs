@@ -326,6 +326,29 @@ impl Series {
 
     /// Forgets the points and keeps the baseline.
     pub(super) fn sleep(&mut self) {
-        self.points.clear();
+        self.points = VecDeque::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tens of thousands of targets may be known, and most of them sleep.
+    #[test]
+    fn one_that_sleeps_keeps_no_room_for_a_past() {
+        let (mut series, settings) = (Series::default(), Settings::default());
+        for step in 1..100 {
+            series.push(
+                step * NS_PER_SEC / 8,
+                NS_PER_SEC / 8,
+                &Step { begun: 1, ..Step::default() },
+                &settings,
+            );
+        }
+        assert!(series.points.capacity() > 16);
+        series.sleep();
+        assert!(series.is_asleep());
+        assert_eq!(series.points.capacity(), 0);
     }
 }
