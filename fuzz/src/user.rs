@@ -6,10 +6,11 @@ use std::path::Path;
 
 use hs_common::Event;
 use hs_mon::capture::Reader;
-use hs_mon::cli;
+use hs_mon::cli::{self, Command, ReplaySettings};
 use hs_mon::desk::Desk;
 use hs_mon::detect::Settings;
 use hs_mon::metrics::Metrics;
+use hs_mon::replay::run_opened;
 use hs_mon::report::{Filter, Format, Origin, Reporter};
 
 /// The longest packet that a capture may have.
@@ -27,6 +28,37 @@ pub fn capture(input: &[u8]) {
         }
     }
     assert!(matches!(reader.next_batch(), Ok(None)), "nothing comes after the end");
+}
+
+/// Any bytes, as a capture on its way through the engine, the detector and the reporters: it ends, and its totals add up.
+pub fn replay(input: &[u8]) {
+    let settings = replay_settings();
+    for format in [Format::Text, Format::Json] {
+        let mut out = Vec::new();
+        let reporter = Reporter::new(&mut out, format, false, Filter::ALL);
+        let read = run_opened(&settings, reporter, |_, _| Reader::from_read(Cursor::new(input.to_vec())));
+        if let Err(why) = read {
+            let why = format!("{why:#}");
+            assert!(!why.contains("do not add up"), "{why}");
+        }
+        let text = String::from_utf8(out).expect("what is written is UTF-8");
+        assert_harmless(&text);
+        if format == Format::Json {
+            text.lines().for_each(|line| drop(json(line)));
+        }
+    }
+}
+
+/// Those of `hs-mon replay`, with a flow table that is soon made.
+fn replay_settings() -> ReplaySettings {
+    let parsed = cli::parse(["hs-mon", "--quiet", "replay", "any.pcap"], |_| Ok(String::new()));
+    let Ok(Command::Replay(mut settings)) = parsed else { panic!("the command line is right") };
+    settings.common.engine.max_flows = 1024;
+    settings
+}
+
+fn json(line: &str) -> serde_json::Value {
+    serde_json::from_str(line).expect("what is written is JSON")
 }
 
 /// Any text, as a configuration: it is right, or wrong for a reason that is safe to show.
@@ -49,8 +81,7 @@ pub fn record(input: &[u8]) {
         assert_harmless(&text);
         if format == Format::Json {
             for line in text.lines() {
-                let line: serde_json::Value = serde_json::from_str(line).expect("what is written is JSON");
-                assert_eq!(line["in_iface"], *name);
+                assert_eq!(json(line)["in_iface"], *name);
             }
         }
     }

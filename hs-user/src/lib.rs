@@ -32,6 +32,7 @@
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod config_file;
 pub mod dashboard;
 pub mod desk;
 pub mod detect;

@@ -21,6 +21,7 @@ use tokio::time::sleep;
 
 use crate::cli::{self, LiveSettings, Selector, Verbosity};
 use crate::clock;
+use crate::config_file;
 use crate::dashboard::{About, Dashboard, Screen, Wish};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
 use crate::kernel::{Kernel, Options, map_memory, mib};
@@ -58,6 +59,8 @@ pub fn run(settings: &LiveSettings, reporter: Reporter<Output>, output: Output) 
         // From the first line on standard error on, a signal ends it with its totals, or has it read its configuration
         // again.
         let signals = Signals { stop: Stop::hear()?, hangup: signal(SignalKind::hangup())? };
+        // At a limit of the size of files (`ulimit -f`), an error of writing comes too: as with a full disk, and not the end.
+        let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         Watch::start(settings, reporter, output).map_err(descriptors::explain)?.run(settings, signals).await
     })
 }
@@ -143,8 +146,10 @@ impl Watch {
         }
         privilege::give_up(&keep, settings.config.as_deref())?;
         // Threads have no more than who starts them, and none can be started later.
-        output.start().context("can't write to standard output")?;
-        let screen = settings.tui.is_some().then(Screen::enter).transpose()?;
+        output.start().context(
+            "can't start the thread that writes standard output; it takes two processes (`ulimit -u`, TasksMax=)",
+        )?;
+        let screen = settings.tui.is_some().then(|| Screen::enter(output.clone())).transpose()?;
         privilege::confine()?;
         Ok(Watch {
             kernel,
@@ -261,7 +266,7 @@ impl Watch {
         let Some(path) = &settings.config else {
             return say("SIGHUP: there is no configuration file to read again (--config)");
         };
-        match cli::reload(path, |path| std::fs::read_to_string(path)) {
+        match cli::reload(path, config_file::read_again) {
             Ok(detection) => {
                 self.desk.set_detection(detection);
                 say(format_args!(

@@ -1,19 +1,19 @@
 //! `hs-mon`: the command line, and what becomes of errors.
 
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::{env, fs};
 
 use anyhow::Result;
 use hs_mon::cli::{self, Command, Settings};
 use hs_mon::progress::InPlaceOfLine;
 use hs_mon::report::{Reporter, wants_colour};
-use hs_mon::{doctor, live, notices, replay};
+use hs_mon::{config_file, doctor, live, notices, replay};
 
 fn main() -> ExitCode {
-    let command = match cli::parse(env::args_os(), |path| fs::read_to_string(path)) {
+    let command = match cli::parse(env::args_os(), config_file::read) {
         Ok(command) => command,
-        Err(error) => error.exit(),
+        Err(error) => cli::exit(&error, env::args_os()),
     };
     match run(command) {
         Ok(status) => status,

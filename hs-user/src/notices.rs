@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::journal;
@@ -47,10 +48,20 @@ pub fn fail(error: &anyhow::Error) {
 /// Standard error may be gone, as a terminal that was closed, or a pipe that nobody empties, as `2>&1 | …`. Then nobody
 /// is left to tell, and nothing may wait for them.
 fn write(line: &str) {
-    let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: one valid entry, for the time of the call.
-    if unsafe { libc::poll(&raw mut stderr, 1, 0) } > 0 {
-        drop(io::stderr().write_all(format!("{line}\n").as_bytes()));
+    write_what_finds_room(&io::stderr(), &format!("{line}\n"));
+}
+
+/// Piece by piece: a pipe that takes anything at all takes so much at once (pipe(7), PIPE_BUF).
+fn write_what_finds_room<F: AsFd>(mut to: &F, text: &str)
+where
+    for<'a> &'a F: Write,
+{
+    for piece in text.as_bytes().chunks(libc::PIPE_BUF) {
+        let mut file = libc::pollfd { fd: to.as_fd().as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+        // SAFETY: one valid entry, for the time of the call.
+        if unsafe { libc::poll(&raw mut file, 1, 0) } <= 0 || to.write_all(piece).is_err() {
+            return;
+        }
     }
 }
 
@@ -99,6 +110,18 @@ mod tests {
     #[test]
     fn no_name_speaks_to_the_terminal() {
         assert_eq!(line("watching a\x1b[2J: tc"), "hs-mon: watching a\\u{1b}[2J: tc");
+    }
+
+    /// As the line of a configuration file that is quoted.
+    #[test]
+    fn what_is_too_long_for_a_pipe_that_nobody_reads_is_cut() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        write_what_finds_room(&writer, &"long ".repeat(100_000));
+        write_what_finds_room(&writer, "more");
+        drop(writer);
+        let mut text = String::new();
+        io::Read::read_to_string(&mut reader, &mut text).expect("text");
+        assert!((4096..500_000).contains(&text.len()) && text.ends_with("long l"), "{} bytes", text.len());
     }
 
     #[test]

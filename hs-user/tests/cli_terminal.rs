@@ -73,6 +73,24 @@ fn colours_are_for_terminals_that_want_them() {
     }
 }
 
+/// What a pattern of the shell may make of the names of files is quoted, and not obeyed.
+#[test]
+fn a_wrong_argument_does_not_speak_to_the_terminal() {
+    let dir = directory("speaking-arguments", &[]);
+    for args in ["replay -\x1b]0;title\x07.pcap", "explain \x1b]0;title\x07", "\u{9b}2J", "replay --\x1b[2J"]
+    {
+        let (master, slave) = terminal::open_terminal().expect("a terminal");
+        let mut command = hs_mon(&dir, args);
+        let mut child = command.stderr(slave).spawn().expect("hs-mon starts");
+        drop(command);
+        let shown = rest_of(master);
+        assert_eq!(child.wait().expect("it ends").code(), Some(2));
+        assert!(shown.starts_with("error: "), "{args:?}: {shown:?}");
+        let obeyed = |letter: char| letter.is_control() && !"\r\n".contains(letter);
+        assert!(!shown.contains(obeyed), "{args:?}: {shown:?}");
+    }
+}
+
 /// Reads to the end, and for the time of [`SLOW`] so slowly that the writer has to wait.
 fn read_slowly(mut from: impl Read) -> String {
     let (start, mut all, mut block) = (Instant::now(), Vec::new(), vec![0; 16 << 10]);

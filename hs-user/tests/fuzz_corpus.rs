@@ -13,6 +13,11 @@ fn captures() {
 }
 
 #[test]
+fn replays() {
+    fuzz("replay", user::replay);
+}
+
+#[test]
 fn configurations() {
     fuzz("config", user::config);
 }

@@ -17,7 +17,8 @@ mod watch;
 
 use std::io::{BufRead as _, BufReader, PipeReader, Read as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::{Child, Stdio};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::{fs, io};
@@ -37,6 +38,13 @@ const TOO_MANY: u32 = 60_000;
 /// More than a pipe holds.
 const MANY: u32 = 2_000;
 
+fn command(lab: &Lab, stdout: impl Into<Stdio>) -> Command {
+    let mut command = lab.server.ns.command(program());
+    command.args(["--iface", "hsm-server", "--format", "json", "--metrics", "9435"]);
+    command.stdout(stdout).stderr(Stdio::piped());
+    command
+}
+
 /// hs-mon whose standard output the test has in its hands.
 struct Patient {
     child: Child,
@@ -46,10 +54,11 @@ struct Patient {
 impl Patient {
     /// Starts it, and waits until it watches. Standard error is read.
     fn start(lab: &Lab, stdout: impl Into<Stdio>) -> Patient {
-        let mut command = lab.server.ns.command(program());
-        command.args(["--iface", "hsm-server", "--format", "json", "--metrics", "9435"]);
-        let child = command.stdout(stdout).stderr(Stdio::piped()).spawn();
-        let mut child = child.expect("hs-mon starts");
+        Patient::spawn(&mut command(lab, stdout))
+    }
+
+    fn spawn(command: &mut Command) -> Patient {
+        let mut child = command.spawn().expect("hs-mon starts");
         let said = Arc::new(Mutex::new(Vec::new()));
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         thread::spawn({
@@ -195,6 +204,31 @@ fn a_disk_that_is_full_for_a_while_costs_nothing() {
     assert_eq!(hs_mon.status(), Some(0));
     let (events, totals) = account(&disk.written());
     assert_eq!((events.len() as u32, &totals["events_lost"]), (MANY, &0.into()), "{totals}");
+}
+
+/// `ulimit -f`, or a file system that has no larger ones: the same as a full disk.
+#[test]
+fn a_file_that_may_not_grow_ends_no_watch() {
+    let (lab, _server) = lab();
+    let disk = SmallDisk::mount(4 << 20);
+    let mut command = command(&lab, disk.output.try_clone().expect("a file"));
+    let limit = libc::rlimit { rlim_cur: 64 << 10, rlim_max: 64 << 10 };
+    // SAFETY: between fork and exec only a system call is made, with a pointer that is valid for it.
+    unsafe {
+        command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        });
+    }
+    let mut hs_mon = Patient::spawn(&mut command);
+    pass_through(&lab.client, 0, MANY);
+    hs_mon.wait_until_it_says("warning: standard output takes nothing more: File too large");
+    pass_through(&lab.client, MANY, MANY);
+    wait_until_completed(&lab, 2 * MANY);
+    hs_mon.signal(libc::SIGTERM);
+    assert_eq!(hs_mon.status(), Some(1));
+    hs_mon.wait_until_it_says("lines could not be written to standard output: File too large");
+    assert_eq!(disk.output.metadata().expect("it is open").len(), 64 << 10);
 }
 
 #[test]

@@ -11,15 +11,18 @@ mod tmux;
 #[path = "kernel_support/watch.rs"]
 mod watch;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::AtomicBool;
 
 use hs_mon::dashboard::{About, Dashboard, Screen};
+use hs_mon::live::Output;
 use hs_mon::report::Filter;
 use lab::flood::Flood;
 use lab::frame::Prefix;
+use lab::http::{get, sample};
 use lab::wire::Wire;
-use scene::{PORT, connect, lab, wait_until};
+use scene::{PORT, connect, is_over, lab, wait_until};
 use tmux::Pane;
 use watch::program;
 
@@ -117,6 +120,35 @@ fn a_terminal_that_goes_away_ends_it() {
     wait_until("hs-mon has ended", has_ended);
 }
 
+/// As a connection that stands still: the watch goes on, serves its metrics, and can be ended.
+#[test]
+fn a_terminal_that_nobody_reads_holds_up_nobody() {
+    let (lab, _server) = lab();
+    let (master, slave) = lab::terminal::open_terminal().expect("a terminal");
+    let (stdin, stdout) =
+        (slave.try_clone().expect("the terminal"), slave.try_clone().expect("the terminal"));
+    let mut command = lab.server.ns.command(program());
+    command.args("--iface hsm-server --tui --metrics 9435".split(' ')).env("TERM", "xterm");
+    let mut child = command.stdin(stdin).stdout(stdout).stderr(slave).spawn().expect("hs-mon starts");
+    drop(command);
+    let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, 9435));
+    wait_until("metrics are served", || get(&lab.server.ns, metrics, "/metrics").is_ok());
+    // Each is another picture, some of ten thousand bytes; a terminal holds a few of them.
+    for round in 0..60 {
+        let size =
+            libc::winsize { ws_row: 60 + round % 2, ws_col: 200 + round % 2, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the terminal is open, and the size outlives the call.
+        assert_eq!(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }, 0);
+        connect(&lab, 1);
+        let text = get(&lab.server.ns, metrics, "/metrics").expect("the metrics are served all the same");
+        assert!(sample(&text, "hsmon_handshakes_begun_total") >= f64::from(round), "{text}");
+    }
+    // SAFETY: no pointers; the process is our child and not yet waited for.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGTERM) }, 0);
+    wait_until("hs-mon ends", || is_over(child.id()));
+    assert_eq!(child.wait().expect("it has ended").code(), Some(1), "its totals could not be written");
+}
+
 /// What goes to standard error otherwise is in the list, and on standard error in the end.
 #[test]
 fn notices_are_shown_in_their_place() {
@@ -156,7 +188,9 @@ fn a_panic_gives_the_terminal_back_and_is_told() {
 fn panic_on_the_screen() -> ! {
     Screen::check().expect("a terminal");
     let about = About { show_interface: false, colour: true, filter: Filter::ALL, began_ns: 0 };
-    let mut screen = Screen::enter().expect("a terminal");
+    let output = Output::stdout().expect("standard output");
+    output.start().expect("a thread");
+    let mut screen = Screen::enter(output).expect("a terminal");
     screen.refresh(&mut Dashboard::new(about)).expect("it is drawn");
     panic!("it happens on the screen");
 }

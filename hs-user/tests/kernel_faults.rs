@@ -1,6 +1,8 @@
 //! What goes wrong around hs-mon: no privilege, no such interface, others at the same hook, signals, interfaces
 //! that go down or away.
 
+#[path = "kernel_faults/clocks.rs"]
+mod clocks;
 #[path = "kernel_support/guest.rs"]
 mod guest;
 #[path = "kernel_faults/hooks.rs"]
@@ -28,7 +30,6 @@ use std::time::Duration;
 use std::{env, fs};
 
 use guest::some_unless_guest;
-use lab::Lab;
 use lab::clients::connect_many;
 use objects::Objects;
 use scene::{PORT, connect, failed, has_tcx, is_over, lab, run_in, wait_until};
@@ -73,10 +74,6 @@ fn two_on_one_interface_both_see_everything() {
         let output = run_in(&lab, &format!("--iface hsm-server --mode {mode}"));
         failed(&output, &["can't attach to hsm-server by ", held, "--mode tc"]);
     }
-    if !has_tcx() {
-        // Before Linux 6.6 both would have their egress filter under one name, and the second replaces it.
-        return two_without_tcx(&lab, first);
-    }
     let second = Watch::start(&lab.server.ns, "--iface hsm-server");
     connect(&lab, 20);
     for (watch, ingress) in [(first, "native XDP"), (second, "tc (cheaper than XDP on veth)")] {
@@ -86,15 +83,6 @@ fn two_on_one_interface_both_see_everything() {
         let attached = format!("hs-mon: watching hsm-server: ingress by {ingress}, egress by tc");
         assert_eq!(said.stderr, [attached]);
     }
-}
-
-/// The newer one sees everything; the older one has lost its egress.
-fn two_without_tcx(lab: &Lab, first: Watch) {
-    let second = Watch::start(&lab.server.ns, "--iface hsm-server");
-    connect(lab, 20);
-    second.wait_for_total("completed", 20);
-    assert_eq!(second.stop().totals.get("begun"), 20);
-    assert_eq!(first.stop().totals.get("synack"), 0);
 }
 
 /// Whatever ends it, nothing of it stays in the kernel, and the next one starts as the first did. Without tcx,

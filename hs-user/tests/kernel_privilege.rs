@@ -18,6 +18,9 @@ use caps::{CapSet, Capability, CapsHashSet};
 use scene::{PORT, connect, failed, has_tcx, lab};
 use watch::{Watch, program};
 
+const NOBODY: libc::uid_t = 65_534;
+/// Nobody else's processes count towards the limits of this user.
+const LONELY: libc::uid_t = 64_123;
 /// The bit of CAP_NET_ADMIN.
 const NET_ADMIN: u64 = 1 << 12;
 
@@ -88,8 +91,8 @@ impl Copy {
         Copy(copy)
     }
 
-    /// To be run by nobody in particular, with these capabilities alone.
-    fn command(&self, lab: &lab::Lab, capabilities: &[Capability]) -> Command {
+    /// To be run by this user, with these capabilities alone.
+    fn command(&self, lab: &lab::Lab, user: libc::uid_t, capabilities: &[Capability]) -> Command {
         let mut command = Command::new(&self.0);
         let namespace = fs::File::open(format!("/run/netns/{}", lab.server.ns.name())).expect("a namespace");
         let wanted: CapsHashSet = capabilities.iter().copied().collect();
@@ -100,8 +103,8 @@ impl Copy {
                 libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) == 0
                     && libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0
                     && libc::setgroups(0, std::ptr::null()) == 0
-                    && libc::setresgid(65_534, 65_534, 65_534) == 0
-                    && libc::setresuid(65_534, 65_534, 65_534) == 0
+                    && libc::setresgid(user, user, user) == 0
+                    && libc::setresuid(user, user, user) == 0
             };
             if !done {
                 return Err(io::Error::last_os_error());
@@ -129,7 +132,7 @@ fn root_is_not_needed_and_three_capabilities_are() {
     let (lab, _server) = lab();
     let copy = Copy::make();
     let run = |capabilities: &[Capability]| {
-        let mut command = copy.command(&lab, capabilities);
+        let mut command = copy.command(&lab, NOBODY, capabilities);
         command
             .args("--iface hsm-server --duration 200ms --format json".split(' '))
             .output()
@@ -139,7 +142,32 @@ fn root_is_not_needed_and_three_capabilities_are() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stderr.starts_with("hs-mon: watching hsm-server: "), "{stderr}");
-    failed(&run(&[CAP_NET_ADMIN, CAP_PERFMON]), &["root"]);
+    failed(&run(&[CAP_NET_ADMIN, CAP_PERFMON]), &["root", "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"]);
+    failed(&run(&[CAP_BPF, CAP_PERFMON]), &["root", "lacks CAP_NET_ADMIN"]);
+    failed(&run(&[CAP_BPF, CAP_NET_ADMIN]), &["root", "lacks CAP_PERFMON"]);
+}
+
+/// The programs are loaded by several threads where there may be some, and without them where there may not.
+#[test]
+fn one_thread_beside_the_first_is_enough() {
+    use Capability::{CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON};
+    let (lab, _server) = lab();
+    let copy = Copy::make();
+    let run = |processes| {
+        let mut command = copy.command(&lab, LONELY, &[CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]);
+        let limit = libc::rlimit { rlim_cur: processes, rlim_max: processes };
+        // SAFETY: between fork and exec only a system call is made, with a pointer that is valid for it.
+        unsafe {
+            command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            });
+        }
+        command.args(["--iface", "hsm-server", "--duration", "200ms"]).output().expect("hs-mon runs")
+    };
+    let output = run(2);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    failed(&run(1), &["can't start the thread that writes standard output", "ulimit -u"]);
 }
 
 /// The configuration can be read again: nothing else of its kind can.
@@ -157,6 +185,15 @@ fn the_configuration_is_read_again_after_all_is_given_up() {
     watch.monitor.signal(libc::SIGHUP).expect("it is there");
     let line = watch.wait_for_message("the old configuration stays");
     assert!(line.contains("no-such-key"), "{line}");
+    // What nobody writes to would be waited for without an end, and the watch with it.
+    fs::remove_file(&file).expect("it is there");
+    let made = Command::new("mkfifo").arg(&file).status().expect("mkfifo runs");
+    assert!(made.success());
+    watch.monitor.signal(libc::SIGHUP).expect("it is there");
+    let line = watch.wait_for_message("the old configuration stays");
+    assert!(line.contains("no regular file"), "{line}");
+    connect(&lab, 3);
+    watch.wait_for_total("completed", 3);
     watch.stop();
     fs::remove_dir_all(&directory).expect("the directory can be removed");
 }

@@ -12,7 +12,9 @@ mod frame;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use build::LITTLE;
 use cli_support::{directory, hs_mon};
@@ -23,6 +25,8 @@ use serde_json::{Value, json};
 const SCHEMA: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events.schema.json"));
 /// 2023-11-14 22:13:20 UTC.
 const START: u32 = 1_700_000_000;
+/// For what takes a moment, on a machine under load.
+const SOON: Duration = Duration::from_secs(60);
 
 /// One completed, one refused, one with a wrong number, and an ARP: microseconds, and the frame.
 fn packets() -> Vec<(u32, Vec<u8>)> {
@@ -229,6 +233,38 @@ fn floods_are_found_in_captures_of_any_order() {
     }
 }
 
+/// Times are the writer's choice. The last ones that there are lead neither around nor into a loop without an end.
+#[test]
+fn a_capture_from_the_end_of_time_ends() {
+    let frames = packets();
+    for (resolution, last) in [(9, u64::MAX), (9, u64::MAX - 1_000_000_000), (0, u64::MAX)] {
+        let mut capture = [LITTLE.section(), LITTLE.clock(resolution, 0)].concat();
+        for (index, (_, frame)) in frames.iter().enumerate() {
+            let ticks = if index < 4 { 0 } else { last - (frames.len() - index) as u64 };
+            capture.extend(LITTLE.enhanced(0, ticks, frame, frame.len() as u32));
+        }
+        let dir = directory("end-of-time", &[("late.pcapng", &capture)]);
+        let mut command = hs_mon(&dir, "replay --format json --half-open-after 1h late.pcapng");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hs-mon starts");
+        let lines = lines(&output_soon(child));
+        let totals = &lines.last().expect("totals")["stats"];
+        assert_eq!((&totals["packets"], &totals["begun"]), (&8.into(), &3.into()), "{totals}");
+    }
+}
+
+/// What it wrote, which is little; it must end by itself.
+fn output_soon(mut child: Child) -> Output {
+    let start = Instant::now();
+    while child.try_wait().expect("it can be waited for").is_none() {
+        if start.elapsed() > SOON {
+            let _ = child.kill();
+            panic!("it does not end");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().expect("it has ended")
+}
+
 /// Arguments, then the types and outcomes of the lines.
 #[test]
 fn lines_are_chosen_by_kind_and_port() {
@@ -263,12 +299,21 @@ fn what_is_wrong_is_told_without_obeying_names() {
         "speaking",
         &[("\x1b[2J.pcap", b"nothing of the sort"), ("speaking.toml", b"port = \x1b[2J")],
     );
-    for args in ["replay \x1b[2J.pcap", "replay --config speaking.toml small.pcap"] {
+    for args in [
+        "replay \x1b[2J.pcap",
+        "replay --config speaking.toml small.pcap",
+        "check-config --config \x1b[2J.pcap",
+    ] {
         let output = hs_mon(&dir, args).output().expect("hs-mon runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && stderr.contains("\\u{1b}[2J"), "{stderr:?}");
         assert!(!stderr.contains('\x1b'), "{stderr:?}");
     }
+    std::fs::write(dir.join("\x1b[2J.toml"), "").expect("a file");
+    let output = hs_mon(&dir, "check-config --config \x1b[2J.toml").output().expect("hs-mon runs");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.starts_with("\\u{1b}[2J.toml: right"), "{stdout:?}");
+    assert!(!stdout.contains('\x1b'), "{stdout:?}");
 }
 
 #[test]

@@ -37,6 +37,10 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 const STATIC: &str = "-Ctarget-feature=+crt-static -Cstrip=symbols";
 
+/// What is given to others is built with this Rust and no other. To work on hs-mon, any later one will do
+/// (`rust-version` in Cargo.toml).
+const RUST: &str = "1.95.0";
+
 /// What hs-mon writes of itself, and the file that it becomes.
 const MADE: [(&[&str], &str); 10] = [
     (&["man"], "hs-mon.1"),
@@ -53,6 +57,7 @@ const MADE: [(&[&str], &str); 10] = [
 
 /// The command line.
 pub fn command() -> Result<()> {
+    check_rust(&output(cargo::command().arg("--version"))?)?;
     let dir = shell::workspace_root().join("dist");
     if dir.exists() {
         fs::remove_dir_all(&dir).with_context(|| format!("can't empty {}", dir.display()))?;
@@ -65,6 +70,18 @@ pub fn command() -> Result<()> {
     checksums(&dir)?;
     shell::say(&format!("all of it is in {}", dir.display()));
     Ok(())
+}
+
+/// `told` is what cargo says of its version, which is that of its compiler.
+fn check_rust(told: &str) -> Result<()> {
+    if told.split_whitespace().nth(1) == Some(RUST) {
+        return Ok(());
+    }
+    bail!(
+        "what is given to others is built with Rust {RUST}, and this is {}: \
+         rustup toolchain install {RUST} && cargo +{RUST} xtask dist",
+        told.trim()
+    );
 }
 
 /// What has to be in the cache to make the package.
@@ -144,4 +161,24 @@ fn checksums(dir: &Path) -> Result<()> {
     let lines: Vec<String> = lines.collect::<Result<_>>()?;
     fs::write(dir.join("SHA256SUMS"), lines.concat())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_rust_is_refused() {
+        assert!(check_rust("cargo 1.95.0 (f2d3ce0bd 2026-03-21)\n").is_ok());
+        let error = check_rust("cargo 1.96.0-nightly (0123 2026-05-20)\n").expect_err("another").to_string();
+        assert!(error.ends_with("cargo +1.95.0 xtask dist"), "{error}");
+        assert!(check_rust("").is_err());
+    }
+
+    #[test]
+    fn the_pinned_rust_is_one_that_is_enough() {
+        let manifest = fs::read_to_string(shell::workspace_root().join("Cargo.toml")).expect("it is there");
+        let least = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
+        assert!(least.is_some_and(|least| RUST.starts_with(least.trim_matches('"'))), "{least:?}");
+    }
 }

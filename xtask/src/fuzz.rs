@@ -15,7 +15,7 @@ use crate::test::Context;
 use crate::{cargo, shell};
 
 /// The fuzz targets, as in fuzz/Cargo.toml.
-const TARGETS: [&str; 5] = ["parse", "engine", "capture", "config", "record"];
+const TARGETS: [&str; 6] = ["parse", "engine", "capture", "config", "record", "replay"];
 /// Seconds for each target in `cargo xtask test`.
 const SHORT: u32 = 6;
 /// MiB that a target may take at once: an input that makes it take more is a fault.

@@ -23,6 +23,10 @@ const MAX_SKIPPED: usize = 64 << 20;
 /// So that a file of nothing but interfaces can't fill the memory.
 const MAX_INTERFACES: usize = 16_384;
 
+/// The latest time that is told, in 2262: what signed nanoseconds have room for. Whoever reckons with times of a
+/// capture may add hours to any of them.
+const LATEST_NS: i128 = i64::MAX as i128;
+
 const OPTION_END: u16 = 0;
 const OPTION_TSRESOL: u16 = 9;
 const OPTION_TSOFFSET: u16 = 14;
@@ -263,7 +267,7 @@ impl Clock {
         };
     }
 
-    /// Nanoseconds since 1970; before that, 0, and what does not fit is the largest that does.
+    /// Nanoseconds since 1970; before that, 0, and of what is later than [`LATEST_NS`], that.
     #[inline]
     fn time_ns(self, ticks: u64) -> u64 {
         let ns = match self.unit {
@@ -274,6 +278,6 @@ impl Clock {
         };
         // No overflow: at most 94 bits each.
         let ns = ns as i128 + self.offset_ns;
-        ns.clamp(0, i128::from(u64::MAX)) as u64
+        ns.clamp(0, LATEST_NS) as u64
     }
 }

@@ -52,8 +52,12 @@ impl FileOptions {
     fn from_toml(text: &str) -> Result<FileOptions, String> {
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
         let detection = table.remove(DETECTION).map(detection::settings).transpose()?.unwrap_or_default();
+        let known = known_keys();
         let mut args = Vec::new();
         for (key, value) in &table {
+            if !known.contains(key) {
+                return Err(format!("unknown key `{key}`; known: {}", known.join(", ")));
+            }
             add_argument(&mut args, key, value)?;
         }
         let options = FileOptions::try_parse_from(args).map_err(|error| first_line(&error))?;
@@ -62,10 +66,6 @@ impl FileOptions {
 }
 
 fn add_argument(args: &mut Vec<String>, key: &str, value: &Value) -> Result<(), String> {
-    let known = known_keys();
-    if !known.iter().any(|known| known == key) {
-        return Err(format!("unknown key `{key}`; known: {}", known.join(", ")));
-    }
     match value {
         Value::Array(items) => items.iter().try_for_each(|item| add_argument(args, key, item)),
         Value::String(text) => {

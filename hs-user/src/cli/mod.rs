@@ -29,6 +29,7 @@ pub use settings::{LiveSettings, ReplaySettings, Settings, Tui, Verbosity};
 
 use crate::detect::Settings as Detection;
 use crate::doctor::DoctorSettings;
+use crate::report::units::{escaped, escaped_lines};
 use args::{Cli, NAME, Subcommand};
 use file::FileOptions;
 
@@ -54,7 +55,7 @@ pub enum Command {
 /// What the arguments (the program's name first) ask for. `read` reads the file of `--config`.
 ///
 /// # Errors
-/// An error to be shown with [`clap::Error::exit`], which ends with status 2; `--help` and
+/// An error to be shown with [`exit`], which ends with status 2; `--help` and
 /// `--version` are such errors too, and end with status 0.
 pub fn parse<I, T>(args: I, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<Command, clap::Error>
 where
@@ -106,6 +107,23 @@ fn resolve(cli: Cli, read: impl FnOnce(&Path) -> io::Result<String>) -> Result<C
     }
 }
 
+/// Shows an error of [`parse`], whose arguments these were, and ends, with its status. clap quotes an argument as it is,
+/// and that may have been the name of a file, which a pattern of the shell has put there: then none of it is coloured, nor
+/// obeyed by a terminal.
+pub fn exit(error: &clap::Error, args: impl IntoIterator<Item = OsString>) -> ! {
+    let is_harmless = |arg: OsString| {
+        let arg = arg.to_string_lossy();
+        escaped(&arg).to_string() == arg
+    };
+    if args.into_iter().all(is_harmless) {
+        error.exit();
+    }
+    let text = escaped_lines(&error.render().to_string()).to_string();
+    // Standard error may be gone; then nobody is left to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+    std::process::exit(error.exit_code());
+}
+
 /// What a configuration file says of detection now: it is read again on SIGHUP.
 ///
 /// # Errors
@@ -122,7 +140,7 @@ pub fn reload(path: &Path, read: impl FnOnce(&Path) -> io::Result<String>) -> Re
 /// # Errors
 /// Those of `out`.
 pub fn describe_config(path: &Path, detection: &Detection, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{}: right", path.display())?;
+    writeln!(out, "{}: right", escaped(&path.to_string_lossy()))?;
     writeln!(
         out,
         "a flood is {} unanswered handshakes beyond {}/s, or {} beyond {}/s, more than usual; {} exceptions",

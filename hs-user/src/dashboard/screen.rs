@@ -1,22 +1,30 @@
-//! The terminal: taken when the watch begins, given back as it was however it ends.
+//! The terminal: taken when the watch begins, given back as it was however it ends. Nobody waits for it: the connection to
+//! who sits before it may stand still.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal};
 use std::{env, thread};
 
 use anyhow::{Context, Result, bail};
-use ratatui::DefaultTerminal;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use super::{Dashboard, Wish};
+use crate::live::Output;
 use crate::notices::Hold;
 
 /// Keys that are typed ahead at the most.
 const KEYS: usize = 64;
+/// Room for what changes from one picture to the next, so that it is handed over at once.
+const PICTURE: usize = 256 << 10;
 
 /// The terminal, while it shows the dashboard. Dropping it gives it back; a panic does so first of all.
 pub struct Screen {
-    terminal: DefaultTerminal,
+    terminal: Terminal<CrosstermBackend<BufWriter<Output>>>,
+    output: Output,
     input: mpsc::Receiver<Event>,
     hold: Hold,
 }
@@ -39,14 +47,18 @@ impl Screen {
         }
     }
 
-    /// Takes the terminal. Notices are kept from it until it is given back.
+    /// Takes the terminal, to which `output` leads, and which has been started. Notices are kept from it until it is given
+    /// back.
     ///
     /// # Errors
     /// The terminal's.
-    pub fn enter() -> Result<Screen> {
-        let terminal = ratatui::try_init()
-            .inspect_err(|_| ratatui::restore())
-            .context("can't draw on the terminal (--tui)")?;
+    pub fn enter(output: Output) -> Result<Screen> {
+        // Of what comes of this, the way to write is not used: it would be waited for.
+        let taken = ratatui::try_init().and_then(|_| {
+            Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(PICTURE, output.clone())))
+        });
+        let terminal =
+            taken.inspect_err(|_| ratatui::restore()).context("can't draw on the terminal (--tui)")?;
         let (keys, input) = mpsc::channel(KEYS);
         // Reading blocks. The thread ends with the process, or with the terminal.
         thread::Builder::new().name("keys".to_owned()).spawn(move || {
@@ -56,10 +68,11 @@ impl Screen {
                 }
             }
         })?;
-        Ok(Screen { terminal, input, hold: Hold::start() })
+        Ok(Screen { terminal, output, input, hold: Hold::start() })
     }
 
-    /// Hands the dashboard what was typed and what is to be known, and draws it. Tells what is wished.
+    /// Hands the dashboard what was typed and what is to be known, and draws it, unless the picture before it is still on
+    /// its way. Tells what is wished.
     ///
     /// # Errors
     /// The terminal's.
@@ -74,7 +87,9 @@ impl Screen {
                 Err(TryRecvError::Disconnected) => return Ok(Wish::Quit),
             }
         }
-        self.terminal.draw(|frame| dashboard.draw(frame)).context("can't draw on the terminal")?;
+        if self.output.is_done() {
+            self.terminal.draw(|frame| dashboard.draw(frame)).context("can't draw on the terminal")?;
+        }
         Ok(wish)
     }
 }
@@ -84,7 +99,9 @@ impl Drop for Screen {
         // A panic has given the terminal back before it was told; to do so again would set the cursor back to
         // where it was, and what comes next over what was told.
         if !thread::panicking() {
-            ratatui::restore();
+            // What fails here fails because the terminal is gone.
+            let _ = disable_raw_mode();
+            let _ = execute!(self.output, LeaveAlternateScreen);
         }
         // What was held is told after this.
     }

@@ -68,7 +68,7 @@ struct Track {
 
 /// Finds floods in the totals of responders.
 pub struct Detector {
-    settings: Settings,
+    settings: Arc<Settings>,
     ledger: Ledger,
     tracks: HashMap<VictimKey, Track>,
     /// Targets with a past that counts, the narrow ones first.
@@ -86,7 +86,7 @@ impl Detector {
     /// A detector that has seen nothing yet.
     pub fn new(settings: Settings) -> Detector {
         Detector {
-            settings,
+            settings: Arc::new(settings),
             ledger: Ledger::default(),
             tracks: HashMap::new(),
             awake: Vec::new(),
@@ -102,6 +102,7 @@ impl Detector {
 
     /// Other settings from now on; what is known stays, and so do the alarms that are open.
     pub fn set_settings(&mut self, settings: Settings) {
+        let settings = Arc::new(settings);
         let mut other = Vec::new();
         for (key, track) in &mut self.tracks {
             let was_ignored = track.settings.is_none();
@@ -163,7 +164,7 @@ impl Detector {
             }
         }
         let (next_id, untracked) = (self.next_id, self.untracked);
-        *self = Detector { next_id, untracked, ..Detector::new(self.settings.clone()) };
+        *self = Detector { next_id, untracked, ..Detector::new((*self.settings).clone()) };
     }
 
     /// Whether [`Detector::observe`] has nothing to do until a responder's totals change: replay may skip a
@@ -281,7 +282,7 @@ impl Detector {
     }
 }
 
-fn settings_of(settings: &Settings, key: &VictimKey) -> Option<Arc<Settings>> {
+fn settings_of(settings: &Arc<Settings>, key: &VictimKey) -> Option<Arc<Settings>> {
     let target = Target::of(key);
-    settings.for_target(target.ip, target.port).map(Arc::new)
+    settings.for_target(target.ip, target.port)
 }

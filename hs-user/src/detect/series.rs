@@ -146,7 +146,7 @@ impl Series {
     /// Adds a step that ends at `now_ns`, and tells how many handshakes turned out to be unanswered in it.
     pub(super) fn push(&mut self, now_ns: u64, step_ns: u64, step: &Step, settings: &Settings) -> i64 {
         if self.points.is_empty() {
-            self.now.time_ns = now_ns - step_ns;
+            self.now.time_ns = now_ns.saturating_sub(step_ns);
             self.points.push_back(self.now);
         }
         let one_sided = step.synack == 0 && self.now.synack == self.at(now_ns.saturating_sub(RATE_NS)).synack;
@@ -204,7 +204,7 @@ impl Series {
         self.fast = (self.fast + unanswered as f64 - sudden * seconds).clamp(0.0, limit);
         self.slow = (self.slow + unanswered as f64 - steady * seconds).clamp(0.0, limit);
         if was_down {
-            self.rising_since_ns = self.now.time_ns - step_ns;
+            self.rising_since_ns = self.now.time_ns.saturating_sub(step_ns);
         }
         let crowded = step.begun as f64 > (3.0 * usual.begun + 100.0) * seconds;
         if self.fast >= settings.burst * patience || self.slow >= settings.backlog * patience {
@@ -326,6 +326,29 @@ impl Series {
 
     /// Forgets the points and keeps the baseline.
     pub(super) fn sleep(&mut self) {
-        self.points.clear();
+        self.points = VecDeque::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tens of thousands of targets may be known, and most of them sleep.
+    #[test]
+    fn one_that_sleeps_keeps_no_room_for_a_past() {
+        let (mut series, settings) = (Series::default(), Settings::default());
+        for step in 1..100 {
+            series.push(
+                step * NS_PER_SEC / 8,
+                NS_PER_SEC / 8,
+                &Step { begun: 1, ..Step::default() },
+                &settings,
+            );
+        }
+        assert!(series.points.capacity() > 16);
+        series.sleep();
+        assert!(series.is_asleep());
+        assert_eq!(series.points.capacity(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! What can be tuned.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hs_common::config::NS_PER_SEC;
 
@@ -94,13 +95,17 @@ impl Settings {
     }
 
     /// The settings for one destination; `None` if it is to be ignored. `port` is `None` for all ports.
-    pub fn for_target(&self, ip: IpAddr, port: Option<u16>) -> Option<Settings> {
+    /// Those without an exception share theirs: there may be tens of thousands of them.
+    pub fn for_target(self: &Arc<Settings>, ip: IpAddr, port: Option<u16>) -> Option<Arc<Settings>> {
         let Some(exception) = self.exceptions.iter().find(|exception| exception.covers(ip, port)) else {
-            return Some(self.clone());
+            return Some(Arc::clone(self));
         };
         match exception.treatment {
             Treatment::Ignore => None,
-            Treatment::Floor(floor) => Some(self.scaled(floor / self.floor)),
+            Treatment::Floor(floor) => {
+                let own = Settings { exceptions: Vec::new(), ..self.scaled(floor / self.floor) };
+                Some(Arc::new(own))
+            }
         }
     }
 }
@@ -142,14 +147,14 @@ mod tests {
             ports: ports.to_vec(),
             treatment,
         };
-        let settings = Settings {
+        let settings = Arc::new(Settings {
             exceptions: vec![
                 exception(Some(("192.0.2.0", 24)), &[25], Treatment::Ignore),
                 exception(Some(("2001:db8::", 32)), &[], Treatment::Floor(400.0)),
                 exception(None, &[22], Treatment::Ignore),
             ],
             ..Settings::default()
-        };
+        });
         for (ip, port, floor) in [
             ("192.0.2.7", Some(25), None),
             ("192.0.2.7", Some(80), Some(40.0)),
@@ -161,5 +166,8 @@ mod tests {
             let found = settings.for_target(ip.parse().unwrap(), port).map(|settings| settings.floor);
             assert_eq!(found, floor, "{ip} {port:?}");
         }
+        let of_two =
+            ["192.0.3.7", "192.0.3.8"].map(|ip| settings.for_target(ip.parse().unwrap(), Some(80)).unwrap());
+        assert!(of_two.iter().all(|of_one| Arc::ptr_eq(of_one, &settings)), "no memory for each");
     }
 }

@@ -10,7 +10,7 @@ use aya::programs::{ProgramError, loaded_programs};
 use aya::util::KernelVersion;
 use caps::Capability;
 
-use super::object::{CompilerOff, Link, SWEEP};
+use super::object::{Link, SWEEP, TakesNone};
 use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
 
@@ -96,13 +96,15 @@ impl Kernel {
     pub fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<Attachment> {
         interface.must_be_readable()?;
         let mut fallbacks = Vec::new();
-        let (ingress, link) = self.attach_ingress(interface, mode, &mut fallbacks)?;
+        let sign = if has_tcx() { None } else { Some(clsact::Sign::put_up(interface.index, self.seed)?) };
+        let (ingress, link) = self.attach_ingress(interface, mode, sign.as_ref(), &mut fallbacks)?;
         let mut links = vec![link];
         let egress = interface.link_layer != LinkLayer::Loopback;
         if egress {
-            let link = self.attach_tc(interface, TcAttachType::Egress);
+            let link = self.attach_tc(interface, TcAttachType::Egress, sign.as_ref());
             links.push(link.with_context(|| format!("can't watch what {} sends", interface.name))?);
         }
+        links.extend(sign.map(|sign| Box::new(sign) as Link));
         self.links.insert(interface.index, links);
         let why = if mode == Mode::Auto { why(ingress, interface) } else { None };
         Ok(Attachment { interface: interface.clone(), ingress, why, egress, fallbacks })
@@ -112,14 +114,15 @@ impl Kernel {
         &mut self,
         interface: &Interface,
         mode: Mode,
+        sign: Option<&clsact::Sign>,
         fallbacks: &mut Vec<String>,
     ) -> Result<(Ingress, Link)> {
         let candidates = candidates(interface, mode);
         for ingress in candidates {
-            match self.attach_one(interface, *ingress) {
+            match self.attach_one(interface, *ingress, sign) {
                 Ok(link) => return Ok((*ingress, link)),
                 // No other program would be taken either.
-                Err(error) if candidates.len() == 1 || error.is::<CompilerOff>() => {
+                Err(error) if candidates.len() == 1 || error.is::<TakesNone>() => {
                     return Err(error)
                         .with_context(|| format!("can't attach to {} by {ingress}", interface.name));
                 }
@@ -129,11 +132,16 @@ impl Kernel {
         bail!("can't attach to {}: {}", interface.name, fallbacks.join("; "))
     }
 
-    fn attach_one(&mut self, interface: &Interface, ingress: Ingress) -> Result<Link> {
+    fn attach_one(
+        &mut self,
+        interface: &Interface,
+        ingress: Ingress,
+        sign: Option<&clsact::Sign>,
+    ) -> Result<Link> {
         match ingress {
             Ingress::Native => self.attach_xdp(interface, XdpMode::Driver),
             Ingress::Generic => self.attach_xdp(interface, XdpMode::Skb),
-            Ingress::Tc => self.attach_tc(interface, TcAttachType::Ingress),
+            Ingress::Tc => self.attach_tc(interface, TcAttachType::Ingress, sign),
         }
     }
 
@@ -155,14 +163,20 @@ impl Kernel {
         Ok(Box::new(FdLink::try_from(link).context("this kernel has no XDP links (Linux 5.9)")?))
     }
 
-    fn attach_tc(&mut self, interface: &Interface, side: TcAttachType) -> Result<Link> {
+    /// `sign` is up where filters are no links.
+    fn attach_tc(
+        &mut self,
+        interface: &Interface,
+        side: TcAttachType,
+        sign: Option<&clsact::Sign>,
+    ) -> Result<Link> {
         let name = match side {
             TcAttachType::Ingress => ingress_program(Ingress::Tc, interface),
             _ => egress_program(interface),
         };
         let program = self.tc(name)?;
-        if !has_tcx() {
-            clsact::prepare(&interface.name, side, name)?;
+        if let Some(sign) = sign {
+            clsact::prepare(&interface.name, side, name, sign)?;
         }
         let link = program.attach(&interface.name, side).map_err(explain)?;
         Ok(Box::new(program.take_link(link)?))

@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NetlinkSerializable,
+    NLA_F_NESTED, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
 use netlink_packet_route::tc::TcAttribute;
@@ -24,6 +24,14 @@ const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_TC: u32 = 4;
 /// The qdisc that filters hang on.
 const CLSACT: &str = "clsact";
+/// linux/if_link.h: the attribute with the name.
+const IFLA_IFNAME: u16 = 3;
+/// The attributes that are looked at: the name, what kind of interface it is, its XDP program.
+const ESSENTIAL: [u16; 3] = [IFLA_IFNAME, 18, 43];
+/// Bytes of the headers of a message about an interface: nlmsghdr and ifinfomsg.
+const LINK_HEADERS: usize = 16 + 16;
+/// Bytes before the value of an attribute.
+const ATTRIBUTE_HEADER: usize = 4;
 /// Room for news that nobody has read yet: some hundred changes. Beyond, the kernel says that some are missing.
 const NEWS_BUFFER: usize = 1 << 20;
 
@@ -141,8 +149,10 @@ pub(super) fn xdp_program(index: u32) -> io::Result<Option<u32>> {
 fn link(index: u32) -> io::Result<LinkMessage> {
     let mut link = LinkMessage::default();
     link.header.index = index;
-    match exchange(NETLINK_ROUTE, RouteNetlinkMessage::GetLink(link))? {
-        RouteNetlinkMessage::NewLink(link) => Ok(link),
+    let (answer, _) = ask(NETLINK_ROUTE, RouteNetlinkMessage::GetLink(link), 0)?.recv_from_full()?;
+    match messages(&answer).next().map(|message| message.payload) {
+        Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => Ok(link),
+        Some(NetlinkPayload::Error(error)) => Err(error.to_io()),
         _ => Err(unexpected()),
     }
 }
@@ -187,7 +197,90 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message> {
         let message = bytes.get(..length).filter(|message| !message.is_empty())?;
         // Each begins at a multiple of four.
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(Message::deserialize(message).ok())
+        Some(Message::deserialize(message).or_else(|_| Message::deserialize(&essence(message))).ok())
     };
     std::iter::from_fn(next).flatten()
+}
+
+/// A message about an interface, with no attributes but the [`ESSENTIAL`] ones, and no letters in its name but those of
+/// ASCII. Names and aliases may be any bytes, and an interface must not be overlooked for that.
+fn essence(message: &[u8]) -> Vec<u8> {
+    let (head, mut rest) = message.split_at(message.len().min(LINK_HEADERS));
+    let mut essence = head.to_vec();
+    while let Some((kind, attribute)) = next_attribute(&mut rest) {
+        if ESSENTIAL.contains(&kind) {
+            let is_name = kind == IFLA_IFNAME;
+            essence.extend(attribute.iter().enumerate().map(|(at, byte)| match byte {
+                0x80.. if is_name && at >= ATTRIBUTE_HEADER => b'?',
+                _ => *byte,
+            }));
+            essence.resize(essence.len().next_multiple_of(4), 0);
+        }
+    }
+    let length = (essence.len() as u32).to_ne_bytes();
+    essence.iter_mut().zip(length).for_each(|(byte, new)| *byte = new);
+    essence
+}
+
+/// Takes the next attribute: its kind, and all of it with its header (linux/netlink.h, nlattr), which is length and kind,
+/// two bytes each.
+fn next_attribute<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+    let [length, kind] = rest.first_chunk::<ATTRIBUTE_HEADER>()?.as_chunks().0 else { return None };
+    let length = usize::from(u16::from_ne_bytes(*length)).max(ATTRIBUTE_HEADER);
+    let attribute = rest.get(..length)?;
+    *rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    Some((u16::from_ne_bytes(*kind) & !NLA_F_NESTED, attribute))
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::link::{InfoKind, LinkInfo};
+
+    use super::*;
+
+    /// The news of an interface of that name and alias.
+    fn news(name: &[u8], alias: &[u8]) -> Vec<u8> {
+        let mut link = LinkMessage::default();
+        link.header.index = 7;
+        let letters = |bytes: &[u8]| "x".repeat(bytes.len());
+        link.attributes = vec![
+            LinkAttribute::IfAlias(letters(alias)),
+            LinkAttribute::IfName(letters(name)),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth)]),
+        ];
+        let payload = NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link));
+        let mut message = NetlinkMessage::new(NetlinkHeader::default(), payload);
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        let mut hostile = alias.iter().chain(name);
+        bytes
+            .iter_mut()
+            .filter(|byte| **byte == b'x')
+            .for_each(|byte| *byte = *hostile.next().expect("a byte"));
+        bytes
+    }
+
+    #[test]
+    fn an_interface_is_seen_whatever_bytes_its_name_and_alias_are() {
+        for (name, alias, seen) in [
+            (&b"eth0"[..], &b"uplink"[..], "eth0"),
+            (b"eth0", b"\xff\xfe", "eth0"),
+            (b"a\xff\x1b[2J", b"", "a?\x1b[2J"),
+            ("\u{e9}th0".as_bytes(), b"", "\u{e9}th0"),
+        ] {
+            let news = news(name, alias);
+            let changes: Vec<LinkChange> =
+                messages(&news).filter_map(|message| change(message.payload)).collect();
+            let [LinkChange::Is(interface)] = changes.as_slice() else { panic!("{name:?}: {changes:?}") };
+            assert_eq!((interface.name.as_str(), interface.index, interface.is_veth()), (seen, 7, true));
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_left_out() {
+        for bytes in [&[][..], &[0; 4], &[0xff; 64], &[16, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+            assert_eq!(messages(bytes).filter_map(|message| change(message.payload)).count(), 0);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
+use caps::{CapSet, Capability};
 use hs_common::Config;
 use hs_common::shared::{Replay, SweepRun, Watch};
 use hs_common::syn_cache::{HashKey, WAYS};
@@ -122,16 +123,18 @@ impl Kernel {
         self.ebpf.program_mut(name).ok_or_else(|| anyhow!("the BPF object has no program {name}"))
     }
 
-    /// Loads programs side by side. One that the kernel refuses stays as it is.
+    /// Loads programs side by side. One that the kernel refuses stays as it is, and so does one for which there may be no
+    /// thread: it is loaded when it is first used.
     pub(super) fn load_at_once(&mut self, names: &[&str]) {
         thread::scope(|scope| {
             let wanted = self.ebpf.programs_mut().filter(|(name, _)| names.contains(name));
             for (_, program) in wanted {
-                scope.spawn(|| match program {
+                let load = || match program {
                     Program::Xdp(program) => program.load(),
                     Program::SchedClassifier(program) => program.load(),
                     _ => Ok(()),
-                });
+                };
+                let _ = thread::Builder::new().spawn_scoped(scope, load);
             }
         });
     }
@@ -235,6 +238,16 @@ pub(super) fn map_sizes(settings: &Config, cpus: u32) -> [(&'static str, u32); 6
     ]
 }
 
+/// What loading and attaching take.
+const NEEDS: &str = "hs-mon needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN";
+const NEEDED: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
+
+/// Those that are missing.
+fn missing_capabilities() -> Vec<String> {
+    let is_missing = |one: &&Capability| !caps::has_cap(None, CapSet::Effective, **one).unwrap_or(true);
+    NEEDED.iter().filter(is_missing).map(Capability::to_string).collect()
+}
+
 /// What stands in the way of loading, and what to do about it.
 fn explain(error: EbpfError) -> anyhow::Error {
     let refused = match &error {
@@ -242,9 +255,7 @@ fn explain(error: EbpfError) -> anyhow::Error {
         _ => None,
     };
     match refused {
-        Some(libc::EPERM) => anyhow!(
-            "hs-mon needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, to load BPF programs; try sudo"
-        ),
+        Some(libc::EPERM) => anyhow!("{NEEDS}, to load BPF programs; try sudo"),
         Some(libc::ENOMEM) => {
             anyhow!("the kernel has no memory for the flow table; choose a smaller --max-flows")
         }
@@ -252,26 +263,36 @@ fn explain(error: EbpfError) -> anyhow::Error {
     }
 }
 
-/// The kernel has its BPF compiler (JIT) switched off, and never interprets a program with a callback.
+/// Why the kernel takes none of the programs, and what to do about it.
 #[derive(Debug)]
-pub(super) struct CompilerOff;
+pub(super) struct TakesNone(String);
 
-impl fmt::Display for CompilerOff {
+/// The kernel has its BPF compiler (JIT) switched off, and never interprets a program with a callback.
+const COMPILER_OFF: &str = "the kernel's BPF compiler is off, and hs-mon needs it; \
+                            switch it on: sysctl net.core.bpf_jit_enable=1";
+
+impl fmt::Display for TakesNone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the kernel's BPF compiler is off, and hs-mon needs it; \
-             switch it on: sysctl net.core.bpf_jit_enable=1",
-        )
+        f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for CompilerOff {}
+impl std::error::Error for TakesNone {}
 
 /// Why a program is not taken. The setting itself is not to be seen in every network namespace.
 fn refused(name: &str, error: ProgramError) -> anyhow::Error {
     match &error {
         ProgramError::LoadError { verifier_log, .. } if verifier_log.to_string().contains("non-JITed") => {
-            anyhow::Error::from(CompilerOff)
+            TakesNone(COMPILER_OFF.to_owned()).into()
+        }
+        // The verifier's word for it would be of pointers that may not be compared.
+        ProgramError::LoadError { io_error, .. }
+            if matches!(io_error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
+                && !missing_capabilities().is_empty() =>
+        {
+            let missing = missing_capabilities().join(" and ");
+            TakesNone(format!("{NEEDS}, to load BPF programs, and this process lacks {missing}; try sudo"))
+                .into()
         }
         _ => anyhow::Error::from(error).context(format!("the kernel refused program {name}")),
     }

@@ -39,7 +39,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Lines that the thread has taken and not yet written.
+    /// Bytes that the thread has taken and not yet written.
+    taken_bytes: usize,
+    /// Lines among them.
     taken_lines: u64,
     /// Lines that found no place.
     lost_lines: u64,
@@ -55,7 +57,7 @@ impl State {
     }
 
     fn is_done(&self) -> bool {
-        self.failure.is_some() || (self.waiting.is_empty() && self.taken_lines == 0)
+        self.failure.is_some() || (self.waiting.is_empty() && self.taken_bytes == 0)
     }
 }
 
@@ -86,6 +88,11 @@ impl Output {
     /// Whether there is room for more events.
     pub fn has_room(&self) -> bool {
         self.0.lock().waiting.len() < ENOUGH
+    }
+
+    /// Whether all of it is written, or nothing will be any more.
+    pub fn is_done(&self) -> bool {
+        self.0.lock().is_done()
     }
 
     /// Waits until there is room again.
@@ -165,14 +172,14 @@ impl Shared {
             let mut state = state.unwrap_or_else(PoisonError::into_inner);
             // Two buffers that take turns: neither is allocated anew.
             std::mem::swap(&mut state.waiting, &mut block);
-            state.taken_lines = lines(&block);
+            (state.taken_bytes, state.taken_lines) = (block.len(), lines(&block));
             drop(state);
             self.room.notify_one();
             self.progress.notify_all();
             let written = self.write_all(&block);
             block.clear();
             let mut state = self.lock();
-            state.taken_lines = 0;
+            (state.taken_bytes, state.taken_lines) = (0, 0);
             let failed = written.is_err();
             state.failure = written.err();
             drop(state);
@@ -189,6 +196,7 @@ impl Shared {
             match (&self.file).write(rest) {
                 Ok(written) => {
                     let mut state = self.lock();
+                    state.taken_bytes -= written;
                     state.taken_lines -= lines(&rest[..written]);
                     state.obstacle = None;
                     rest = &rest[written..];
@@ -197,7 +205,7 @@ impl Shared {
                 // Somebody who has the same terminal or pipe made it so.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_until_writable(),
                 // Space is made elsewhere: by who rotates logs, or by who has seen the alarm of the disk.
-                Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                Err(error) if is_lack_of_space(&error) => {
                     self.lock().obstacle = Some(error);
                     self.progress.notify_all();
                     thread::sleep(TRY_AGAIN_AFTER);
@@ -213,6 +221,11 @@ impl Shared {
         // SAFETY: one valid entry. Whatever comes of it, writing is tried again.
         unsafe { libc::poll(&raw mut file, 1, -1) };
     }
+}
+
+/// On the disk, of the user's share of it, or in a file that may be no larger.
+fn is_lack_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 fn lines(block: &[u8]) -> u64 {

@@ -1,10 +1,10 @@
 //! A small HTTP server for scrapes, on the thread that watches. Nobody can hold it up: what is asked is answered
-//! a few times a second, all at once; connections are few and short, and of too many the oldest is dropped.
+//! a few times a second, all at once; connections are few and short, and of too many the oldest of who has most of them
+//! is dropped.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
 
-/// Connections at a time. A scrape takes a tenth of a second, so the oldest of so many is none.
+/// Connections at a time. A scrape takes a tenth of a second, so the oldest of so many is none, unless they come fast.
 const MAX_CONNECTIONS: usize = 32;
 /// A request has come whole by then.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
@@ -89,19 +89,41 @@ impl Drop for Endpoint {
 }
 
 async fn serve(listener: TcpListener, ask: mpsc::Sender<Waiting>) {
-    let mut connections: VecDeque<AbortHandle> = VecDeque::new();
+    let mut connections: Vec<Connection> = Vec::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             sleep(REST_AFTER_FAILURE).await;
             continue;
         };
-        connections.retain(|connection| !connection.is_finished());
-        if connections.len() >= MAX_CONNECTIONS
-            && let Some(oldest) = connections.pop_front()
-        {
-            oldest.abort();
+        connections.retain(|connection| !connection.task.is_finished());
+        if connections.len() >= MAX_CONNECTIONS {
+            let give_way = oldest_of_the_most(&connections);
+            connections.remove(give_way).task.abort();
         }
-        connections.push_back(tokio::spawn(converse(stream, ask.clone())).abort_handle());
+        let task = tokio::spawn(converse(stream, ask.clone())).abort_handle();
+        connections.push(Connection { peer: network(peer.ip()), task });
+    }
+}
+
+struct Connection {
+    peer: IpAddr,
+    task: AbortHandle,
+}
+
+/// So one peer that connects without an end is in nobody's way but its own. `connections` are in the order in which
+/// they came, and not empty.
+fn oldest_of_the_most(connections: &[Connection]) -> usize {
+    let of_its_peer =
+        |index: usize| connections.iter().filter(|other| other.peer == connections[index].peer).count();
+    // Of several that are the largest, the last is taken: the first here.
+    (0..connections.len()).rev().max_by_key(|index| of_its_peer(*index)).unwrap_or(0)
+}
+
+/// What one peer has: an IPv4 address, of IPv6 a network of 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
     }
 }
 

@@ -28,6 +28,18 @@ const LOOK_AT: usize = 2048;
 /// # Errors
 /// A file can't be read to its end: what was read before is reported first. Or the sink fails.
 pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result<()> {
+    run_opened(settings, reporter, open)
+}
+
+/// The same, with captures that `open` finds under the names of the files.
+///
+/// # Errors
+/// As of [`run`].
+pub fn run_opened<W: Write>(
+    settings: &ReplaySettings,
+    reporter: Reporter<W>,
+    open: impl Fn(&Path, Option<&Progress>) -> Result<Reader, Error>,
+) -> Result<()> {
     let mut desk = Desk::new(reporter, settings.common.detection.clone());
     let mut totals = Counters::ZERO;
     let mut progress = Progress::of(&settings.files, settings.common.verbosity);
@@ -36,7 +48,10 @@ pub fn run<W: Write>(settings: &ReplaySettings, reporter: Reporter<W>) -> Result
     for file in &settings.files {
         let mut run = Run::new(file, &settings.common.engine, settings.engine)?;
         run.before = totals.get(Counter::Packets);
-        result = run.file(file, &mut desk, &mut progress);
+        let describe = || format!("can't read {}", file.display());
+        result = open(file, progress.as_ref())
+            .with_context(describe)
+            .and_then(|reader| run.capture(reader, &mut desk, &mut progress, describe));
         let sink_failed = matches!(&result, Err(error) if error.downcast_ref::<io::Error>().is_some());
         if sink_failed {
             return result;
@@ -80,15 +95,14 @@ impl Run {
         Ok(Run { name, engine, before: 0, number: 0, now_ns: 0, next_sweep_ns: 0, next_observe_ns: 0 })
     }
 
-    fn file<W: Write>(
+    fn capture<W: Write>(
         &mut self,
-        path: &Path,
+        mut reader: Reader,
         desk: &mut Desk<W>,
         progress: &mut Option<Progress>,
+        describe: impl Fn() -> String,
     ) -> Result<()> {
-        let describe = || format!("can't read {}", path.display());
-        let mut reader = open(path, progress.as_ref()).with_context(describe)?;
-        while let Some(batch) = reader.next_batch().map_err(anyhow::Error::new).with_context(describe)? {
+        while let Some(batch) = reader.next_batch().map_err(anyhow::Error::new).with_context(&describe)? {
             self.engine.look_ahead(&batch);
             for packet in batch.packets() {
                 self.packet(&packet, desk)?;

@@ -92,8 +92,8 @@ fn pcapng_clocks() {
         (0x80 | 10, 0, 1024 + 512, 1_500_000_000),
         (0x80 | 32, 1, 1 << 31, 1_500_000_000),
         (0x80 | 127, 0, MAX, 0),
-        (9, -5, 1, 0),           // before 1970
-        (0, i64::MAX, MAX, MAX), // beyond what fits
+        (9, -5, 1, 0),                       // before 1970
+        (0, i64::MAX, MAX, i64::MAX as u64), // beyond what is believed
     ] {
         for writer in [LITTLE, BIG] {
             let clock = writer.clock(resolution, offset);

@@ -1,7 +1,10 @@
 //! The HTTP side, over loopback: what it answers, and that nobody holds it up.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -91,6 +94,37 @@ fn slow_clients_do_not_keep_others_waiting() {
             matches!(read, Ok(0))
                 || read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
         );
+    });
+}
+
+/// One peer connects without an end, faster than anybody is answered. Whoever is another is answered all the same.
+#[test]
+fn a_peer_that_connects_without_an_end_hurts_itself() {
+    served(|address| {
+        let over = AtomicBool::new(false);
+        let connect = async || {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+            socket.connect(address).await
+        };
+        let connect_on = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let mut some = VecDeque::new();
+            while !over.load(Ordering::Relaxed) {
+                some.push_back(runtime.block_on(connect()));
+                some.drain(..some.len().saturating_sub(100));
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(connect_on);
+            let scrapes: Vec<_> = (0..20).map(|_| panic::catch_unwind(|| get(address, "/metrics"))).collect();
+            over.store(true, Ordering::Relaxed);
+            let answered = |scrape: &Result<String, _>| {
+                scrape.as_ref().is_ok_and(|scrape| scrape.ends_with("hsmon_packets_total 1\n"))
+            };
+            let answered = scrapes.iter().filter(|scrape| answered(scrape)).count();
+            assert_eq!(answered, 20);
+        });
     });
 }
 

@@ -32,6 +32,8 @@ const MAX_FLOWS: &str = "65536";
 pub const WARM_UP: usize = 3;
 /// Bytes by which a process may breathe: the allocator does not give back all at once.
 const BREATH: u64 = 2 << 20;
+/// By how much the share of the flow slots in use may be off: it is estimated by a sample.
+const ESTIMATE: f64 = 0.03;
 /// For what comes within two seconds, on a slow machine.
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const METRICS: &str = "127.0.0.1:9435";
@@ -200,6 +202,11 @@ fn stays_flat(rounds: &[Round]) -> Result<()> {
         warm.descriptors,
         last.descriptors
     );
-    ensure!(last.slots_used <= 1.0, "more flows than there is room for: {}", last.slots_used);
+    ensure!(
+        (last.slots_used - warm.slots_used).abs() <= ESTIMATE,
+        "of the flow slots {:.3} were in use after the warm-up, {:.3} at the end",
+        warm.slots_used,
+        last.slots_used
+    );
     Ok(())
 }
