@@ -18,6 +18,8 @@ use crate::{cargo, shell};
 const TARGETS: [&str; 6] = ["parse", "engine", "capture", "config", "record", "replay"];
 /// Seconds for each target in `cargo xtask test`.
 const SHORT: u32 = 6;
+/// Seconds that an input may take: one that takes longer does not end.
+const PATIENCE: u32 = 20;
 /// MiB that a target may take at once: an input that makes it take more is a fault.
 const MEMORY: u32 = 512;
 /// MiB of the whole process: the sanitizer keeps what was given back, to see who uses it still.
@@ -84,6 +86,7 @@ fn fuzz(binaries: &Path, target: &str, seconds: u32) -> Result<u64> {
     let mut fuzzer = Command::new(binaries.join(target));
     fuzzer.arg("-max_len=600").arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1");
     fuzzer.arg("-verbosity=0").arg(format!("-artifact_prefix={}/", found.display()));
+    fuzzer.arg(format!("-timeout={PATIENCE}"));
     fuzzer.arg(format!("-malloc_limit_mb={MEMORY}")).arg(format!("-rss_limit_mb={WITH_SANITIZER}"));
     fuzzer.arg(&found).arg(directory().join("corpus").join(target));
     shell::say(&format!("+ {}", shell::display(&fuzzer)));

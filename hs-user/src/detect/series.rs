@@ -91,7 +91,9 @@ impl Baseline {
 
     fn learn(&mut self, lesson: &Lesson) {
         self.seconds += lesson.seconds;
-        let weight = lesson.seconds / (PRIOR_S + self.seconds).min(BASELINE_S);
+        // A lesson of hours, in which nobody looked because nothing happened, is all that is known; more than that it
+        // must not weigh, or what is usual would be less than nothing.
+        let weight = (lesson.seconds / (PRIOR_S + self.seconds).min(BASELINE_S)).min(1.0);
         let rate = |count: i64| count as f64 / lesson.seconds;
         self.seen += (1.0 - self.seen) * weight;
         self.begun += (rate(lesson.begun) - self.begun) * weight;

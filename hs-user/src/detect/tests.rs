@@ -118,6 +118,25 @@ fn a_flood_is_told_from_start_to_end_with_its_own_totals() {
     assert!(sim.silence(10).detector.is_idle());
 }
 
+/// Nobody looks while nothing happens, so a step may be of hours. What is usual is then still what it was.
+#[test]
+fn after_hours_without_a_look_a_flood_is_told_and_nothing_else() {
+    for hours in [1, 24, 24 * 365] {
+        let mut sim = Sim::new(Settings::default());
+        for _ in 0..30 {
+            sim.run(3, host(1), 1, 10, Some(Outcome::Completed)).run(1, host(1), 1, 1, None);
+        }
+        assert!(sim.silence(20).detector.is_idle());
+        assert_eq!(sim.starts(), []);
+        sim.now_ns += hours * 3600 * NS_PER_SEC;
+        sim.run(8, host(1), 1, 10, Some(Outcome::Completed)).run(1, host(1), 1, 1, None);
+        assert_eq!(sim.starts(), [], "after {hours} hours");
+        sim.run(4, host(1), 1, 250, None).silence(20);
+        assert_eq!(sim.starts(), [port(1, 80)], "after {hours} hours");
+        assert!(sim.detector.is_idle(), "after {hours} hours");
+    }
+}
+
 #[test]
 fn a_spray_wakes_no_more_than_can_be_looked_at_and_a_flood_in_it_is_told() {
     let mut sim = Sim::new(Settings::default());
