@@ -140,13 +140,15 @@ impl Soak {
 
     fn look(&self, made: u64, flooded: u64, totals: &Value) -> Result<Round> {
         let pid = self.monitor.pid();
+        // Before the scrape, whose connection hs-mon has for some moments longer than we have.
+        let descriptors = process::descriptors(pid)?;
         let address: SocketAddr = METRICS.parse()?;
         let metrics = http::get(&self.lab.server.ns, address, "/metrics").context("no metrics")?;
         Ok(Round {
             made,
             flooded,
             resident_bytes: process::resident_bytes(pid)?,
-            descriptors: process::descriptors(pid)?,
+            descriptors,
             slots_used: http::sample(&metrics, "hsmon_flow_slots_used_ratio"),
             suppressed: totals["events_suppressed"].as_u64().unwrap_or(0),
         })
