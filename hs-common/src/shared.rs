@@ -1,8 +1,13 @@
 //! What the kernel side and the user side say to each other through maps, besides events: plain old
 //! data in native byte order.
 
-use crate::Counters;
 use crate::track::{Scratch, Sweep};
+use crate::{Counters, Event};
+
+/// Bytes of the ring buffer of events.
+pub const RING_BYTES: usize = 4 << 20;
+/// Events that the ring buffer has room for: each has a header of 8 bytes (kernel/bpf/ringbuf.c).
+pub const RING_EVENTS: u64 = (RING_BYTES / (size_of::<Event>() + 8)) as u64;
 
 /// The state of the watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

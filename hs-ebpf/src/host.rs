@@ -6,7 +6,7 @@ use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Role};
 use hs_common::syn_cache::{FirstSyn, HashKey, Line, State, Word};
 use hs_common::track::{Host, Scratch, Versioned};
-use hs_common::victim::{TOTAL_BUDGET, Tally, VICTIM_BUDGET};
+use hs_common::victim::{Tally, VICTIM_BUDGET};
 use hs_common::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
 use crate::maps::{self, CPUS, EVENTS, REPLAYING};
@@ -198,7 +198,9 @@ impl Host for Kernel {
             return false;
         }
         // SAFETY: this CPU's memory.
-        unsafe { TOTAL_BUDGET.take(&mut (*self.cpu).bucket_ns, &mut (*self.cpu).bucket_tokens, now_ns) }
+        unsafe {
+            maps::total_budget().take(&mut (*self.cpu).bucket_ns, &mut (*self.cpu).bucket_tokens, now_ns)
+        }
     }
 
     #[inline(always)]

@@ -4,9 +4,10 @@ use aya_ebpf::Global;
 use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use hs_common::flow::FlowKey;
-use hs_common::shared::{Cpu, Replay, Role, SweepRun, Watch};
+use hs_common::shared::{Cpu, RING_BYTES, RING_EVENTS, Replay, Role, SweepRun, Watch};
 use hs_common::syn_cache::{Brief, HashKey, Line, Rest};
 use hs_common::track::{Scratch, Versioned};
+use hs_common::victim::Budget;
 use hs_common::victim::watch::{WATCHES, WatchHead, WatchIndex, Watched};
 use hs_common::{Config, Event, VictimSet};
 
@@ -46,7 +47,7 @@ pub static SWEEP: Array<SweepRun, 1> = Array::new();
 
 /// Events on their way to user space.
 #[btf_map]
-pub static EVENTS: RingBuf<Event, 4_194_304> = RingBuf::new();
+pub static EVENTS: RingBuf<Event, RING_BYTES> = RingBuf::new();
 
 /// Totals and working memory of each CPU: one for packets, one for sweeps (see [`Role`]).
 #[btf_map]
@@ -76,6 +77,10 @@ pub static REPLAY: Array<Replay, 1> = Array::new();
 #[unsafe(no_mangle)]
 static CONFIG: Config = Config::DEFAULT;
 
+/// What a CPU may report of what is thinned under a flood; the loader knows how many CPUs there are.
+#[unsafe(no_mangle)]
+static TOTAL_BUDGET: Budget = Budget::total(RING_EVENTS, 1);
+
 /// 1 if time comes from [`REPLAY`] and not from the kernel's clock.
 #[unsafe(no_mangle)]
 pub static REPLAYING: Global<u8> = Global::new(0);
@@ -97,6 +102,12 @@ pub fn hash_key() -> &'static HashKey {
 /// Sets of the ports in each CPU's table of responders: a power of two.
 #[unsafe(no_mangle)]
 pub static VICTIM_SETS: Global<u32> = Global::new(1024);
+
+/// What a CPU may report, for the same reason opaque to the compiler as [`config`].
+#[inline(always)]
+pub fn total_budget() -> &'static Budget {
+    opaque(&TOTAL_BUDGET)
+}
 
 /// The settings. The compiler must not take the defaults above for constants: the loader overwrites
 /// them, and the verifier then knows the real ones.

@@ -7,6 +7,8 @@ mod guest;
 mod lab;
 #[path = "kernel_support/machine.rs"]
 mod machine;
+#[path = "kernel_support/processor.rs"]
+mod processor;
 #[path = "kernel_support/scene.rs"]
 mod scene;
 #[path = "kernel_support/watch.rs"]
@@ -20,7 +22,8 @@ use lab::clients::connect_many;
 use lab::netns::Netns;
 use lab::server::{Manner, Server};
 use lab::{Host, Lab};
-use machine::{ClockSetBack, Confined, ProcessorOff, Setting, Without, on_processor};
+use machine::{ClockSetBack, Confined, ProcessorOff, Setting, Without};
+use processor::on_processor;
 use scene::{PORT, connect, failed, has_tcx, lab, run_in, wait_until};
 use serde_json::{Value, json};
 use watch::{Watch, program};

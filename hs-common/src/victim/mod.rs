@@ -14,7 +14,7 @@ pub mod table;
 mod totals;
 pub mod watch;
 
-pub use budget::{Budget, TOTAL_BUDGET, VICTIM_BUDGET};
+pub use budget::{Budget, VICTIM_BUDGET};
 pub use sketch::{SKETCH_REGISTERS, hash_addr, sketch_rank_above, sketch_register};
 pub use totals::{Tally, Total, Totals};
 

@@ -11,9 +11,10 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use caps::{CapSet, Capability};
 use hs_common::Config;
-use hs_common::shared::{Replay, SweepRun, Watch};
+use hs_common::shared::{RING_EVENTS, Replay, SweepRun, Watch};
 use hs_common::syn_cache::{HashKey, WAYS};
 use hs_common::track::Sweep;
+use hs_common::victim::Budget;
 
 use super::pod::Plain;
 use super::victims;
@@ -71,6 +72,7 @@ impl Kernel {
         let hash_key = Plain(hash_key);
         let cpus = nr_cpus().map_err(|(file, error)| anyhow!("can't read {file}: {error}"))? as u32;
         let victim_sets = victims::sets_for(cpus);
+        let total_budget = Plain(Budget::total(RING_EVENTS, cpus));
         let mut loader = EbpfLoader::new();
         for (name, entries) in map_sizes(&settings, cpus) {
             loader.map_max_entries(name, entries);
@@ -81,6 +83,7 @@ impl Kernel {
             .override_global("SEED", &seed, true)
             .override_global("HASH_KEY", &hash_key, true)
             .override_global("VICTIM_SETS", &victim_sets, true)
+            .override_global("TOTAL_BUDGET", &total_budget, true)
             .override_global("AYA_LOG_LEVEL", &options.log_level, false)
             // Of a refused program, why it was refused and what that cost; not every step until there.
             .verifier_log_level(VerifierLogLevel::STATS)

@@ -19,6 +19,8 @@ unsafe impl<T: PlainOldData> Pod for Plain<T> {}
 // SAFETY: `repr(C)` structs of integers with explicit padding; their sizes are asserted beside them.
 unsafe impl PlainOldData for hs_common::Config {}
 // SAFETY: as above.
+unsafe impl PlainOldData for hs_common::victim::Budget {}
+// SAFETY: as above.
 unsafe impl PlainOldData for hs_common::shared::Watch {}
 // SAFETY: as above.
 unsafe impl PlainOldData for hs_common::shared::SweepRun {}
