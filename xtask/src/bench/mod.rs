@@ -64,11 +64,12 @@ pub fn command(options: &Options) -> Result<()> {
     if options.has(Part::Programs) {
         figures.insert("programs".to_owned(), kernel::run(options)?);
     }
-    if options.has(Part::Live) {
-        figures.insert("live".to_owned(), live::run(options.quick)?);
-    }
+    // Before the live part, which needs much memory: a process begins with the peak of the one that starts it.
     if options.has(Part::Replay) {
         figures.insert("replay".to_owned(), replay::run(options.quick)?);
+    }
+    if options.has(Part::Live) {
+        figures.insert("live".to_owned(), live::run(options.quick)?);
     }
     if let Some(file) = &options.json {
         let text = serde_json::to_string_pretty(&figures)?;
