@@ -2,6 +2,7 @@
 
 mod attach;
 mod batch;
+mod capabilities;
 mod clsact;
 mod genetlink;
 mod interface;
@@ -16,6 +17,7 @@ mod totals;
 mod victims;
 
 pub use attach::{Attachment, Ingress, has_tcx, ways, xdp_holder};
+pub use capabilities::missing_capabilities;
 pub use interface::{Interface, LinkLayer};
 pub use memory::{map_memory, mib};
 pub use netlink::{LinkChange, LinkNews};

@@ -24,10 +24,8 @@ const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_TC: u32 = 4;
 /// The qdisc that filters hang on.
 const CLSACT: &str = "clsact";
-/// linux/if_link.h: the attribute with the name.
-const IFLA_IFNAME: u16 = 3;
 /// The attributes that are looked at: the name, what kind of interface it is, its XDP program.
-const ESSENTIAL: [u16; 3] = [IFLA_IFNAME, 18, 43];
+const ESSENTIAL: [u16; 3] = [libc::IFLA_IFNAME, libc::IFLA_LINKINFO, libc::IFLA_XDP];
 /// Bytes of the headers of a message about an interface: nlmsghdr and ifinfomsg.
 const LINK_HEADERS: usize = 16 + 16;
 /// Bytes before the value of an attribute.
@@ -209,7 +207,7 @@ fn essence(message: &[u8]) -> Vec<u8> {
     let mut essence = head.to_vec();
     while let Some((kind, attribute)) = next_attribute(&mut rest) {
         if ESSENTIAL.contains(&kind) {
-            let is_name = kind == IFLA_IFNAME;
+            let is_name = kind == libc::IFLA_IFNAME;
             essence.extend(attribute.iter().enumerate().map(|(at, byte)| match byte {
                 0x80.. if is_name && at >= ATTRIBUTE_HEADER => b'?',
                 _ => *byte,

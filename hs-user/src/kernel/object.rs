@@ -9,7 +9,7 @@ use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
-use caps::{CapSet, Capability};
+use caps::Capability;
 use hs_common::Config;
 use hs_common::shared::{RING_EVENTS, Replay, SweepRun, Watch};
 use hs_common::syn_cache::{HashKey, WAYS};
@@ -17,7 +17,7 @@ use hs_common::track::Sweep;
 use hs_common::victim::Budget;
 
 use super::pod::Plain;
-use super::victims;
+use super::{capabilities, victims};
 
 /// The kernel side, compiled by build.rs.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
@@ -241,15 +241,8 @@ pub(super) fn map_sizes(settings: &Config, cpus: u32) -> [(&'static str, u32); 6
     ]
 }
 
-/// What loading and attaching take.
+/// What loading and attaching take, in words.
 const NEEDS: &str = "hs-mon needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN";
-const NEEDED: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_NET_ADMIN];
-
-/// Those that are missing.
-fn missing_capabilities() -> Vec<String> {
-    let is_missing = |one: &&Capability| !caps::has_cap(None, CapSet::Effective, **one).unwrap_or(true);
-    NEEDED.iter().filter(is_missing).map(Capability::to_string).collect()
-}
 
 /// What stands in the way of loading, and what to do about it.
 fn explain(error: EbpfError) -> anyhow::Error {
@@ -291,9 +284,11 @@ fn refused(name: &str, error: ProgramError) -> anyhow::Error {
         // The verifier's word for it would be of pointers that may not be compared.
         ProgramError::LoadError { io_error, .. }
             if matches!(io_error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
-                && !missing_capabilities().is_empty() =>
+                && let missing = capabilities::missing()
+                && !missing.is_empty() =>
         {
-            let missing = missing_capabilities().join(" and ");
+            let missing: Vec<String> = missing.iter().map(Capability::to_string).collect();
+            let missing = missing.join(" and ");
             TakesNone(format!("{NEEDS}, to load BPF programs, and this process lacks {missing}; try sudo"))
                 .into()
         }

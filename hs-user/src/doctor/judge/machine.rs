@@ -1,21 +1,17 @@
 //! The kernel, what this process may do, and memory.
 
 use aya::util::KernelVersion;
+use caps::Capability;
 
 use super::super::facts::Machine;
 use super::super::line::Line;
-use crate::kernel::mib;
+use crate::kernel::{mib, missing_capabilities};
 use crate::privilege::Outlook;
 
 /// The first kernel with `bpf_loop`, which the programs call.
 const FIRST: KernelVersion = KernelVersion::new(5, 17, 0);
 /// The first kernel that hs-mon is tested on.
 const TESTED: KernelVersion = KernelVersion::new(6, 1, 0);
-
-/// Those that loading and attaching take, by number (linux/capability.h).
-const NEEDED: [(&str, u64); 3] = [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_NET_ADMIN", 12)];
-/// Stands for the first two of them.
-const CAP_SYS_ADMIN: u64 = 21;
 
 /// Judges the machine.
 pub fn machine(facts: &Machine) -> Vec<Line> {
@@ -62,10 +58,8 @@ fn jit(facts: &Machine) -> Line {
 }
 
 fn privilege(facts: &Machine) -> Line {
-    let has = |number: u64| facts.capabilities & 1 << number != 0;
-    let by_admin = |number: u64| number != 12 && has(CAP_SYS_ADMIN);
-    let lacking = NEEDED.iter().filter(|(_, number)| !has(*number) && !by_admin(*number));
-    let lacking: Vec<&str> = lacking.map(|(name, _)| *name).collect();
+    let lacking: Vec<String> =
+        missing_capabilities(facts.capabilities).iter().map(Capability::to_string).collect();
     if !lacking.is_empty() {
         let found = format!("this process lacks {}", lacking.join(", "));
         Line::fail("privilege", found, "sudo hs-mon …, or run it as a service: systemctl start hs-mon@eth0")
