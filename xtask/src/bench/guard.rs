@@ -23,11 +23,46 @@ pub fn run(_: &Context) -> Result<Counts> {
     if !output.status.success() {
         bail!("`{}` failed ({})", shell::display(&guard), output.status);
     }
+    judge(&said)
+}
+
+/// Holds the verifier's work against its budget, and counts what was looked at. The ratios have been judged
+/// by the bench itself.
+fn judge(said: &str) -> Result<Counts> {
     let costs: Vec<Cost> = said.lines().filter_map(Cost::parse).collect();
-    let objections = budget::objections(&costs);
+    let objections = [budget::objections(&costs), budget::unmeasured(&costs)].concat();
     if !objections.is_empty() {
         bail!("{}", objections.join("; "));
     }
     let ratios = said.lines().filter(|line| line.starts_with("ratio ")).count();
     Ok(Counts { passed: (costs.len() + ratios) as u32, ..Counts::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the bench prints it: of each program the instructions alone.
+    const SAID: &str = "verifier hs_xdp insns=40379\nverifier hs_tc_ingress insns=42200\n\
+                        verifier hs_tc_egress insns=42200\nverifier hs_tc_ingress_l3 insns=34635\n\
+                        verifier hs_tc_egress_l3 insns=34635\nverifier hs_replay insns=60285\n\
+                        verifier hs_sweep insns=7832\nratio ack 1.20 limit 1.70\n";
+
+    fn objection(said: &str) -> String {
+        judge(said).expect_err("not within the budget").to_string()
+    }
+
+    #[test]
+    fn what_the_bench_says_is_judged() {
+        assert_eq!(judge(SAID).expect("within the budget").passed, 8);
+        let over = SAID.replace("hs_xdp insns=40379", "hs_xdp insns=999999");
+        assert!(objection(&over).contains("hs_xdp costs the verifier 999999 instructions"));
+    }
+
+    #[test]
+    fn a_program_of_which_nothing_is_said_is_a_failure() {
+        let without = SAID.replace("verifier hs_sweep insns=7832\n", "");
+        assert_eq!(objection(&without), "what hs_sweep costs was not measured");
+        assert!(judge("").is_err());
+    }
 }

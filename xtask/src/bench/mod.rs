@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what hs-mon costs, in one run and beside what it is measured against.
 
 #[path = "../vm/budget.rs"]
-#[allow(dead_code, clippy::duplicate_mod, reason = "private to `cargo xtask vm`, which uses the rest")]
+#[expect(clippy::duplicate_mod, reason = "private to `cargo xtask vm`")]
 mod budget;
 mod capture;
 pub mod guard;

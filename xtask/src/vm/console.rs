@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(console.counts(), Counts { passed: 3, failed: 1, ignored: 3 });
         assert_eq!(
             console.costs,
-            [Cost { program: "hs_xdp".to_owned(), instructions: 12, states: 2, stack: 8 }]
+            [Cost { program: "hs_xdp".to_owned(), instructions: 12, states: Some(2), stack: Some(8) }]
         );
         assert_eq!(console.trimmed.len(), 1, "{:?}", console.trimmed);
         let ends: Vec<_> = console.suites.iter().map(|suite| suite.end.as_deref()).collect();

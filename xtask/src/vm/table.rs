@@ -61,15 +61,17 @@ fn costs(runs: &[Run]) -> String {
         write!(text, "\n{program:<24}{limit:>10}").ok();
         for run in runs {
             let cost = run.console.costs.iter().find(|cost| cost.program == program);
-            match cost {
-                Some(cost) => {
-                    write!(text, "{:>10}{:>8}{:>7}", cost.instructions, cost.states, cost.stack).ok()
-                }
-                None => write!(text, "{:>10}{:>8}{:>7}", "-", "-", "-").ok(),
-            };
+            let instructions = number(cost.map(|cost| cost.instructions));
+            let states = number(cost.and_then(|cost| cost.states));
+            let stack = number(cost.and_then(|cost| cost.stack));
+            write!(text, "{instructions:>10}{states:>8}{stack:>7}").ok();
         }
     }
     text + "\n"
+}
+
+fn number(known: Option<u32>) -> String {
+    known.map_or("-".to_owned(), |number| number.to_string())
 }
 
 #[cfg(test)]
