@@ -15,7 +15,8 @@ use crate::lab::random::Random;
 
 /// How many packets it has.
 pub const PACKETS: u64 = 1_000_000;
-const SEED: u64 = 2026;
+/// Of all that is chosen at random, here and in ordinary traffic.
+pub const SEED: u64 = 2026;
 const BEGIN_S: u64 = 1_700_000_000;
 const DURATION_US: u64 = 10_000_000;
 /// Packets that come in the same order again and again: data, handshakes, flood.
@@ -107,31 +108,52 @@ impl Traffic {
         if step == 0 {
             self.at_hand = connection(self.made.len() as u32);
         }
-        let syn = self.at_hand.clone();
-        match step {
-            0 => syn.frame(MACS[0], MACS[1]),
-            1 => syn.answer(flag::SYN | flag::ACK, isn(&syn)).frame(MACS[1], MACS[0]),
-            _ => {
-                self.made.push(syn.clone());
-                let (seq, ack) = (syn.seq.wrapping_add(1), isn(&syn).wrapping_add(1));
-                Segment::new(syn.src, syn.dst, flag::ACK, seq, ack).frame(MACS[0], MACS[1])
-            }
+        if step == 2 {
+            self.made.push(self.at_hand.clone());
         }
+        handshake(&self.at_hand, step)
     }
 
     /// Of one of the connections that were made; of one that began before the capture while there are none.
     fn data(&mut self) -> Vec<u8> {
         let place = self.random.u32() as usize % self.made.len().max(1);
-        let syn = self.made.get(place).cloned().unwrap_or_else(|| connection(u32::MAX));
-        let (seq, ack) = (syn.seq.wrapping_add(1), isn(&syn).wrapping_add(1));
-        let mut data = Segment::new(syn.src, syn.dst, flag::ACK | flag::PSH, seq, ack);
-        data.payload = vec![b'x'; DATA_BYTES];
-        data.frame(MACS[0], MACS[1])
+        match self.made.get(place) {
+            Some(syn) => initiator_data(syn),
+            None => initiator_data(&connection(u32::MAX)),
+        }
     }
 }
 
+/// SYN, SYN-ACK or ACK of the connection with this SYN, by number.
+pub fn handshake(syn: &Segment, step: u8) -> Vec<u8> {
+    match step {
+        0 => syn.frame(MACS[0], MACS[1]),
+        1 => syn.answer(flag::SYN | flag::ACK, isn(syn)).frame(MACS[1], MACS[0]),
+        _ => of_initiator(syn, flag::ACK).frame(MACS[0], MACS[1]),
+    }
+}
+
+/// Data of the connection with this SYN, from who opened it.
+pub fn initiator_data(syn: &Segment) -> Vec<u8> {
+    with_data(of_initiator(syn, flag::ACK | flag::PSH)).frame(MACS[0], MACS[1])
+}
+
+/// Data from the other side.
+pub fn responder_data(syn: &Segment) -> Vec<u8> {
+    with_data(syn.answer(flag::ACK | flag::PSH, isn(syn).wrapping_add(1))).frame(MACS[1], MACS[0])
+}
+
+/// Behind its SYN.
+fn of_initiator(syn: &Segment, flags: u8) -> Segment {
+    Segment::new(syn.src, syn.dst, flags, syn.seq.wrapping_add(1), isn(syn).wrapping_add(1))
+}
+
+fn with_data(segment: Segment) -> Segment {
+    Segment { payload: vec![b'x'; DATA_BYTES], ..segment }
+}
+
 /// The SYN of a connection: no two have the same addresses and ports.
-fn connection(number: u32) -> Segment {
+pub fn connection(number: u32) -> Segment {
     let client = Ipv4Addr::from_bits(0xc612_1000 | number >> 14 & 0xfff);
     let client = SocketAddr::from((client, 0x4000 | number as u16 & 0x3fff));
     Segment::syn(client, server(number % 16), number.wrapping_mul(0x9e37_79b1))

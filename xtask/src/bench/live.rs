@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{capture, kernel, live_table};
+use super::{capture, kernel, live_table, ordinary};
 use crate::build::{self, Profile};
 use crate::lab::clients::{Clients, Tally};
 use crate::lab::flood::Flood;
@@ -52,12 +52,24 @@ const ALL: [Attached; 7] = [
     Attached::HsMon("native"),
 ];
 
-/// What came out of one measurement.
+/// What came out of all measurements, for each kind of traffic by what was attached.
+pub struct Outcomes {
+    /// No attack.
+    pub ordinary: Vec<Outcome>,
+    /// A fifth of it spoofed SYNs.
+    pub mixed: Vec<Outcome>,
+    /// Spoofed SYNs alone, and honest clients beside them.
+    pub flood: Vec<Outcome>,
+}
+
+/// What came out of one measurement, or the median by rate of those of all rounds.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub attached: Attached,
     /// Packets a second.
     pub rate: f64,
+    /// The same in each round, in their order.
+    pub rates: Vec<f64>,
     /// Of hs-mon's user space, if it was there.
     pub monitor: Option<Monitored>,
 }
@@ -125,13 +137,25 @@ pub fn run(quick: bool) -> Result<Value> {
         output: cargo::workspace()?.target_directory.join("bench-live.json"),
     };
     let rounds = if quick { 1 } else { 5 };
-    let mixed: Vec<Vec<u8>> = capture::frames().take(PACKETS).collect();
-    let mixed = measure_all(&ALL, rounds, &programs, |_| Ok(mixed.clone()), false)?;
+    // Here the differences are smaller, and one round tells too little of them.
+    let ordinary = measure_mix(ordinary::frames(), rounds.max(3), &programs)?;
+    let mixed = measure_mix(capture::frames(), rounds, &programs)?;
     let monitored: Vec<Attached> =
         ALL.into_iter().filter(|attached| !matches!(attached, Attached::Pass(_))).collect();
     let flood = measure_all(&monitored, rounds, &programs, |wire| Ok(flood(wire)), true)?;
-    print!("{}", live_table::tables(&mixed, &flood));
-    Ok(live_table::figures(&mixed, &flood))
+    let outcomes = Outcomes { ordinary, mixed, flood };
+    print!("{}", live_table::tables(&outcomes));
+    Ok(live_table::figures(&outcomes))
+}
+
+/// A million of these frames, with everything attached in turn.
+fn measure_mix(
+    frames: impl Iterator<Item = Vec<u8>>,
+    rounds: usize,
+    programs: &Programs,
+) -> Result<Vec<Outcome>> {
+    let frames: Vec<Vec<u8>> = frames.take(PACKETS).collect();
+    measure_all(&ALL, rounds, programs, |_| Ok(frames.clone()), false)
 }
 
 /// Of so many rounds the median by rate; all in turn.
@@ -153,9 +177,10 @@ fn measure_all(
 }
 
 fn median(mut outcomes: Vec<Outcome>) -> Option<Outcome> {
+    let rates = outcomes.iter().map(|outcome| outcome.rate).collect();
     outcomes.sort_by(|one, other| one.rate.total_cmp(&other.rate));
     let middle = outcomes.len() / 2;
-    outcomes.into_iter().nth(middle)
+    outcomes.into_iter().nth(middle).map(|outcome| Outcome { rates, ..outcome })
 }
 
 /// In a laboratory of its own, which is gone afterwards, whatever happens.
@@ -191,7 +216,7 @@ fn measure(
     let honest = clients.map_or(Ok(Tally::default()), Clients::stop)?;
     let rate = frames.len() as f64 / elapsed.as_secs_f64();
     let (Attached::HsMon(_), Some(monitor)) = (attached, monitor) else {
-        return Ok(Outcome { attached, rate, monitor: None });
+        return Ok(Outcome { attached, rate, rates: vec![rate], monitor: None });
     };
     let peak_bytes = process::peak_bytes(monitor.pid())?;
     let grown_bytes = process::resident_bytes(monitor.pid())? as i64 - memory as i64;
@@ -218,7 +243,7 @@ fn measure(
         grown_bytes,
     };
     let monitor = Monitored { cpu, elapsed, peak_bytes, start, totals, honest, reported, detection, ledger };
-    Ok(Outcome { attached, rate, monitor: Some(monitor) })
+    Ok(Outcome { attached, rate, rates: vec![rate], monitor: Some(monitor) })
 }
 
 fn launch(

@@ -8,6 +8,7 @@ pub mod guard;
 mod kernel;
 mod live;
 mod live_table;
+mod ordinary;
 mod replay;
 mod usage;
 
