@@ -18,6 +18,7 @@ use hs_common::victim::Budget;
 
 use super::pod::Plain;
 use super::{capabilities, victims};
+use crate::privilege;
 
 /// The kernel side, compiled by build.rs.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("HS_MON_BPF_OBJECT"));
@@ -73,7 +74,8 @@ impl Kernel {
         let cpus = nr_cpus().map_err(|(file, error)| anyhow!("can't read {file}: {error}"))? as u32;
         let victim_sets = victims::sets_for(cpus);
         let total_budget = Plain(Budget::total(RING_EVENTS, cpus));
-        let mut loader = EbpfLoader::new();
+        // It would read all types of the kernel: 30 ms and 15 MB, and no program here refers to any of them.
+        let mut loader = privilege::without_files(EbpfLoader::new);
         for (name, entries) in map_sizes(&settings, cpus) {
             loader.map_max_entries(name, entries);
         }

@@ -7,6 +7,7 @@ mod sandbox;
 mod syscalls;
 
 use std::path::Path;
+use std::thread;
 
 use anyhow::{Context, Result};
 use caps::{CapSet, Capability, CapsHashSet};
@@ -49,6 +50,17 @@ pub fn confine() -> Result<()> {
         syscalls::confine().context("can't confine hs-mon by seccomp")?;
     }
     Ok(())
+}
+
+/// Does something that is to find no file, in a thread of its own that can open none; where the kernel has no Landlock
+/// or no thread is to be had, as it is.
+pub fn without_files<T: Send>(work: fn() -> T) -> T {
+    thread::scope(|scope| {
+        let confined = || sandbox::close_files().map(|()| work());
+        let thread = thread::Builder::new().spawn_scoped(scope, confined).ok();
+        thread.and_then(|thread| thread.join().ok()?.ok())
+    })
+    .unwrap_or_else(work)
 }
 
 fn has(capability: Capability) -> bool {

@@ -32,6 +32,15 @@ pub(super) fn enter(config: Option<&Path>) -> Result<(), RulesetError> {
     rules.restrict_self().map(drop)
 }
 
+/// No file may be read by this thread any more.
+pub(super) fn close_files() -> Result<(), RulesetError> {
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::ReadFile)?
+        .create()?;
+    rules.restrict_self().map(drop)
+}
+
 /// Where the file is, and where it is in truth if that is a symbolic link.
 fn directories(file: &Path) -> Vec<PathBuf> {
     let parent = |file: &Path| match file.parent() {
