@@ -99,6 +99,14 @@ impl Host for Kernel {
         store::line(number)
     }
 
+    /// By a load that nothing waits for.
+    #[inline(always)]
+    fn fetch(&mut self, number: u32) {
+        if let Some(line) = store::line(number) {
+            store::word(line, 0);
+        }
+    }
+
     #[inline(always)]
     fn word(&self, line: *mut Line, way: u32) -> Word {
         store::word(line, way)

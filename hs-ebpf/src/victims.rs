@@ -68,13 +68,13 @@ impl Table for OfThisCpu {
 }
 
 /// A SYN that began a handshake, for whoever watches its destination.
-#[inline(never)]
+#[inline(always)]
 pub fn watch_syn(segment: &Segment, now_ns: u64) {
     watch::observe(&mut Maps, segment, SEED.load(), now_ns);
 }
 
 /// What a packet tells of a responder.
-#[inline(never)]
+#[inline(always)]
 pub fn tally(responder: &VictimKey, tally: Tally, now_ns: u64) {
     table::tally(&mut OfThisCpu::new(), responder, tally, now_ns);
 }

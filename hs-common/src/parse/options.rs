@@ -86,14 +86,14 @@ fn are_ordinary<P: Packet>(packet: &P, start: usize, length: usize) -> bool {
 }
 
 /// What there is to note of `length` bytes of options.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn scan<P: Packet>(packet: &P, start: usize, length: usize) -> Scan {
     let (start, length) = (packet.settle(start), packet.settle(length));
     if are_ordinary(packet, start, length) { Scan(packet.settle(0)) } else { look(packet, start, length) }
 }
 
 /// Looks at one option after the other. The loop is bounded by the room that there can be.
-#[inline(always)]
+#[inline(never)]
 fn look<P: Packet>(packet: &P, start: usize, length: usize) -> Scan {
     // Before Linux 6.7 the verifier follows only the first round of `bpf_loop`. What it knew of these there it would
     // take for true in all, and remove the branches behind that for dead.

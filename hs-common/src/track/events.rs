@@ -9,9 +9,7 @@ use crate::victim::Tally;
 use crate::{Counter, Event, Outcome, Reason, Slot, VictimKey};
 
 /// The event of a handshake that ended.
-///
-/// Not inlined: its working registers would stay on the stack below the rest of the chain of calls.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn handshake_event(
     event: &mut Event,
     key: &FlowKey,
@@ -63,7 +61,7 @@ fn anomaly_event(scratch: &mut Scratch) {
 }
 
 /// Counts a handshake's end and reports `scratch.event`.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn end<H: Host>(host: &mut H, scratch: &mut Scratch, now_ns: u64) {
     let Some(outcome) = Outcome::from_code(scratch.transition.outcome) else { return };
     scratch.responder = VictimKey::port(scratch.event.dst, scratch.event.dst_port);

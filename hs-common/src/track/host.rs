@@ -35,6 +35,10 @@ pub trait Host {
     /// A line of the SYN cache.
     fn line(&mut self, number: u32) -> Option<Self::Line>;
 
+    /// Asks for a line of the SYN cache that will be needed, without waiting for it: a matter of speed alone.
+    #[inline(always)]
+    fn fetch(&mut self, _number: u32) {}
+
     /// A word of a line; of `way` only the bits that name one count.
     fn word(&self, line: Self::Line, way: u32) -> Word;
 

@@ -1,6 +1,6 @@
 //! The ways of the SYN cache: looking, searching, taking a slot, and keeping its word true.
 
-use super::{Advance, Glance, Host, Scratch, ask_the_clock};
+use super::{Advance, Glance, Host, Scratch};
 use crate::Counter;
 use crate::flow::Flow;
 use crate::handshake::Transition;
@@ -27,7 +27,7 @@ pub(super) fn glance<H: Host>(host: &mut H, spot: &Spot) -> Glance {
 }
 
 /// Finds the word with the flow's tag: there is one at the most. [`Word::EMPTY`] if there is none.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn search<H: Host>(host: &H, line: H::Line, spot: &mut Spot) {
     spot.word = Word::EMPTY;
     let mut way = 0;
@@ -42,13 +42,13 @@ pub(crate) fn search<H: Host>(host: &H, line: H::Line, spot: &mut Spot) {
 }
 
 /// A SYN of a flow that is not known: it takes a slot. What was in it is left in `scratch.leaving`.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn open<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advance {
     if scratch.leaving.word != Word::EMPTY {
         // Taken once and given back: another CPU is opening the same flow.
         return Advance::Contended;
     }
-    let seen = ask_the_clock(host, scratch);
+    let seen = scratch.seen;
     if seen.now_ns < host.watch_began_ns() {
         host.count(Counter::SynBeforeWatch);
         return Advance::Idle;
@@ -74,7 +74,7 @@ pub(super) fn open<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) 
 
 /// The word whose flow gives way, and its place; the flow itself was searched for before. Nothing at all gives way
 /// before anything; a flow of the same tag before that, for no two may be in a line.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn choose<H: Host>(host: &H, line: H::Line, spot: &mut Spot, now_ns: u64) {
     if spot.word != Word::EMPTY {
         return;
@@ -114,7 +114,7 @@ fn leave<H: Host>(host: &mut H, scratch: &mut Scratch, old: Word) {
 }
 
 /// Whether another CPU is opening the same flow.
-#[inline(never)]
+#[inline(always)]
 fn is_twice<H: Host>(host: &mut H, line: H::Line, spot: &Spot) -> bool {
     let mut way = 0;
     while way < WAYS as u32 {
@@ -147,7 +147,7 @@ pub fn state_of(flow: &Flow) -> State {
 
 /// Puts a flow's word right after a write. Each CPU that writes a flow looks at it once more after it
 /// put the word right, so that whatever came in between, the word is right in the end.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn settle<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, entry: H::Entry) {
     let spot = &scratch.spot;
     let mut restamp = scratch.transition.begun;
