@@ -66,3 +66,21 @@ pub fn without_files<T: Send>(work: fn() -> T) -> T {
 fn has(capability: Capability) -> bool {
     caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn can_read() -> bool {
+        fs::read("/proc/self/status").is_ok()
+    }
+
+    #[test]
+    fn without_files_none_can_be_read_there_and_all_can_elsewhere() {
+        let has_landlock = Outlook::of_this_machine().landlock.is_some();
+        assert_eq!(without_files(can_read), !has_landlock);
+        assert!(can_read());
+    }
+}
