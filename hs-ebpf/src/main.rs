@@ -67,8 +67,6 @@ pub fn hs_tc_egress_l3(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
-    // SAFETY: the context is valid for the run of the program.
-    let ifindex = unsafe { (*ctx.skb.skb).ifindex };
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
         let packet = Linear::of_skb(ctx);
         let short = matches!(link, Link::Ethernet)
@@ -80,6 +78,9 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
             if let Some(tci) = packet::stripped_vlan(ctx) {
                 scratch.segment.vlan = scratch.segment.vlan.push_outer(tci);
             }
+            // Not before it is needed: it lies in the device's memory.
+            // SAFETY: the context is valid for the run of the program.
+            let ifindex = unsafe { (*ctx.skb.skb).ifindex };
             track(&mut kernel, scratch, parsed, Place { ifindex, hook });
         }
     }
