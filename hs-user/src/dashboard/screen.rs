@@ -2,6 +2,7 @@
 //! who sits before it may stand still.
 
 use std::io::{self, BufWriter, IsTerminal};
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +21,8 @@ use crate::notices::Hold;
 const KEYS: usize = 64;
 /// Room for what changes from one picture to the next, so that it is handed over at once.
 const PICTURE: usize = 256 << 10;
+/// How long the terminal may take to show what was there before.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// The terminal, while it shows the dashboard. Dropping it gives it back; a panic does so first of all.
 pub struct Screen {
@@ -102,7 +105,8 @@ impl Drop for Screen {
             // What fails here fails because the terminal is gone.
             let _ = disable_raw_mode();
             let _ = execute!(self.output, LeaveAlternateScreen);
+            // What was held is told after this, past the output: on the screen that is left it would be lost.
+            let _ = self.output.finish(Instant::now() + LEAVING);
         }
-        // What was held is told after this.
     }
 }
