@@ -17,6 +17,8 @@ use crate::{PORT, both, serve};
 
 /// What the program may keep of a flood, in bytes.
 const GROWTH: u64 = 2 << 20;
+/// Honest handshakes, of 20 a second, that may be under way at once.
+const UNDER_WAY: u64 = 4;
 
 fn syns() -> u64 {
     unless_guest("SYNs of a flood", 10_000, 2_000)
@@ -61,7 +63,9 @@ fn sent_and_told(lab: &Lab, watch: &Watch, flood: &Flood, id: u64) -> u64 {
     // By HyperLogLog, with a standard error of 0.8 %; a /16 is drawn from, so that some come twice.
     let sources = end["synflood"]["sources_estimate"].as_u64().expect("a number");
     assert!((sent * 85 / 100..sent * 108 / 100).contains(&sources), "{sources} of {sent} sources: {end}");
-    assert_eq!(end["synflood"]["syn_total"], sent, "{end}");
+    // Less what was answered: an honest handshake that is under way when the count begins or ends may be on one side only.
+    let total = end["synflood"]["syn_total"].as_u64().expect("a number");
+    assert!(total.abs_diff(sent) <= UNDER_WAY, "{total} of {sent} SYNs: {end}");
     // The victim is this very host: it says itself what it did.
     assert!(end["synflood"]["backlog_limit"].as_u64().is_some_and(|limit| limit > 0), "{end}");
     assert!(end["synflood"]["syncookies_sent"].is_u64(), "{end}");
