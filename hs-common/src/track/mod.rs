@@ -160,7 +160,8 @@ fn sort<H: Host>(host: &mut H, scratch: &mut Scratch) {
     (scratch.key, scratch.direction) = FlowKey::of(segment, host.config().vlan_aware != 0);
     scratch.spot = Spot::of(host.hash_key().hash(&scratch.key), host.config().max_flows);
     if scratch.segment.flags.is_syn() {
-        ask_the_clock(host, scratch);
+        // In this order: reading the clock waits for all loads before it.
+        scratch.seen.now_ns = host.now_ns();
         host.fetch(scratch.spot.line);
     }
     count_kind(host, &scratch.segment);
@@ -197,11 +198,13 @@ enum Glance {
     Concerned,
 }
 
-/// Asks the clock once it is known to matter. For a SYN it always does: so it is asked before the flow's line is
-/// fetched, because reading the clock waits for all loads before it.
+/// Where and when the segment was seen. The clock is asked once it is known to matter; of a SYN, for which it always
+/// does, it was asked in [`sort`].
 #[inline(always)]
-fn ask_the_clock<H: Host>(host: &mut H, scratch: &mut Scratch) -> Sighting {
-    scratch.seen.now_ns = host.now_ns();
+fn sighting<H: Host>(host: &mut H, scratch: &mut Scratch) -> Sighting {
+    if !scratch.segment.flags.is_syn() {
+        scratch.seen.now_ns = host.now_ns();
+    }
     scratch.seen
 }
 
@@ -261,7 +264,7 @@ fn attempt<H: Host>(host: &mut H, scratch: &mut Scratch) -> Advance {
     advance
 }
 
-/// A segment whose flow has a word.
+/// A segment of a flow that is known, by its word; else a stranger.
 #[inline(always)]
 fn known<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advance {
     let word = scratch.spot.word;
@@ -323,7 +326,7 @@ fn advance<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, entry: H
 /// Lets the engine step from `before` to `after`.
 #[inline(never)]
 fn judge<H: Host>(host: &mut H, scratch: &mut Scratch) -> Advance {
-    let seen = if scratch.segment.flags.is_syn() { scratch.seen } else { ask_the_clock(host, scratch) };
+    let seen = sighting(host, scratch);
     scratch.after = scratch.before;
     let (flow, segment) = (&mut scratch.after.flow, &scratch.segment);
     if scratch.is_illegal {
@@ -352,7 +355,7 @@ fn stranger<H: Host>(host: &mut H, scratch: &mut Scratch) {
     if segment.fault == 0 && !segment.flags.is_synack() {
         return host.count_at(Slot::anomaly(Anomaly::AckUnsolicited), 1);
     }
-    let seen = ask_the_clock(host, scratch);
+    let seen = sighting(host, scratch);
     let anomaly = if segment.fault != 0 {
         segment.fault
     } else if may_have_missed_a_syn(host, scratch.spot.line, seen) {
