@@ -168,7 +168,7 @@ fn notices_are_shown_in_their_place() {
     pane.wait_for("hs-mon: SIGHUP: there is no configuration file to read again");
 }
 
-/// In the pane it runs itself, and there it panics.
+/// In the pane it runs itself, and there it panics, and ends at once: what is done about the terminal is done before.
 #[test]
 fn a_panic_gives_the_terminal_back_and_is_told() {
     const PANICS: &str = "HS_MON_TEST_PANICS";
@@ -186,6 +186,11 @@ fn a_panic_gives_the_terminal_back_and_is_told() {
 }
 
 fn panic_on_the_screen() -> ! {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
     Screen::check().expect("a terminal");
     let about = About { show_interface: false, colour: true, filter: Filter::ALL, began_ns: 0 };
     let output = Output::stdout().expect("standard output");

@@ -3,11 +3,12 @@
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, panic, thread};
 
 use anyhow::{Context, Result, bail};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode};
@@ -62,6 +63,7 @@ impl Screen {
         });
         let terminal =
             taken.inspect_err(|_| ratatui::restore()).context("can't draw on the terminal (--tui)")?;
+        give_back_before_a_panic_is_told(output.clone());
         let (keys, input) = mpsc::channel(KEYS);
         // Reading blocks. The thread ends with the process, or with the terminal.
         thread::Builder::new().name("keys".to_owned()).spawn(move || {
@@ -95,6 +97,17 @@ impl Screen {
         }
         Ok(wish)
     }
+}
+
+/// A picture may still be on its way: it is waited for, lest it is drawn over what is told. And the cursor that it hid is
+/// shown again, which `ratatui`'s own hook does not do.
+fn give_back_before_a_panic_is_told(output: Output) {
+    let restore_and_tell = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let _ = output.finish(Instant::now() + LEAVING);
+        let _ = execute!(io::stdout(), Show);
+        restore_and_tell(panic);
+    }));
 }
 
 impl Drop for Screen {
