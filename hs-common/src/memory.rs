@@ -4,7 +4,7 @@ use crate::flow::FlowKey;
 use crate::packet::Packet;
 use crate::parse::{Link, parse};
 use crate::syn_cache::{FirstSyn, HashKey, Line, Spot, State, WAYS, Word};
-use crate::track::{self, Host, Place, Scratch, Sweep, Versioned, state_of};
+use crate::track::{self, Host, Passed, Place, Scratch, Sweep, Versioned, state_of};
 use crate::victim::Tally;
 use crate::{Config, Counter, Counters, Event, Segment, Slot, VictimKey};
 
@@ -42,18 +42,33 @@ impl Tracker {
     /// One packet, seen at `now_ns`. A clock that runs back makes timeouts late and nothing worse.
     pub fn track(&mut self, packet: &impl Packet, link: Link, place: Place, now_ns: u64) {
         self.host.now_ns = now_ns;
-        if link == Link::Ethernet && track::pass(&mut self.host, packet) {
-            return;
+        let passed = match link {
+            Link::Ethernet => track::pass(&mut self.host, packet, &mut self.scratch),
+            _ => Passed::NotAtAll,
+        };
+        let concerned = if passed == Passed::NotAtAll {
+            let parsed = parse(packet, link, &mut self.scratch.segment);
+            track::track(&mut self.host, &mut self.scratch, parsed)
+        } else {
+            passed == Passed::Concerned
+        };
+        if concerned {
+            self.follow(place);
         }
-        let parsed = parse(packet, link, &mut self.scratch.segment);
-        track::track(&mut self.host, &mut self.scratch, parsed, place);
     }
 
     /// One segment that needs no parsing.
     pub fn track_segment(&mut self, segment: Segment, place: Place, now_ns: u64) {
         self.host.now_ns = now_ns;
         self.scratch.segment = segment;
-        track::track(&mut self.host, &mut self.scratch, Ok(()), place);
+        if track::track(&mut self.host, &mut self.scratch, Ok(())) {
+            self.follow(place);
+        }
+    }
+
+    fn follow(&mut self, place: Place) {
+        self.scratch.see(place);
+        while track::follow(&mut self.host, &mut self.scratch) {}
     }
 
     /// Ends the handshakes whose timeout has passed.

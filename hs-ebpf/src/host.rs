@@ -1,6 +1,8 @@
 //! What the tracker stands on in the kernel: clock, totals, budget and ring buffer here, the flow
 //! store in [`store`], the responders in [`victims`].
 
+use aya_ebpf::EbpfContext;
+use aya_ebpf::btf_maps::ProgramArray;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Role};
@@ -43,6 +45,15 @@ impl Kernel {
 }
 
 impl Kernel {
+    /// Goes on in the program behind the jump. Comes back only if there is none, or after more jumps than the kernel allows
+    /// (33, MAX_TAIL_CALL_CNT): then the segment was lost, which is counted.
+    #[inline(always)]
+    pub fn jump<C: EbpfContext>(&mut self, to: &ProgramArray<1>, ctx: &C) {
+        // SAFETY: nothing is left to be dropped.
+        unsafe { to.tail_call(ctx, 0) };
+        self.count(Counter::FlowsContended);
+    }
+
     /// [`Host::now_ns`].
     #[inline(always)]
     pub fn clock_ns(&self) -> u64 {
@@ -215,6 +226,17 @@ impl Host for Kernel {
     fn emit(&mut self, event: &Event) -> bool {
         log::event(event);
         EVENTS.output(event, 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn meet() {
+        // SAFETY: nothing is done. The compiler has to assume that all memory was written.
+        unsafe { core::arch::asm!("") };
+    }
+
+    #[inline(always)]
+    fn wait(&mut self, rounds: u32) {
+        repeat(rounds, || true);
     }
 
     #[inline(always)]

@@ -1,7 +1,8 @@
 //! The kernel side of hs-mon: entry points only. They wire the packet of a hook to the engine of
 //! `hs-common`, and let every packet pass.
 //!
-//! hook → [`packet`] → `hs_common::track::pass`, or `hs_common::parse` → `hs_common::track` over [`host`] → ring buffer
+//! hook → [`packet`] → `hs_common::track::pass`, or `hs_common::parse` → `hs_common::track` over [`host`]; a segment that may
+//! change a handshake jumps to `hs_follow_xdp` or `hs_follow_tc` → ring buffer
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -21,9 +22,10 @@ use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use hs_common::flow::Hook;
 use hs_common::parse::{Link, parse};
-use hs_common::track::{Place, pass, track};
+use hs_common::track::{Passed, Place, follow, pass, track};
 
 use crate::host::Kernel;
+use crate::maps::{FOLLOW_TC, FOLLOW_XDP};
 use crate::packet::{Linear, Replayed};
 
 /// Ingress of an interface with Ethernet headers.
@@ -31,11 +33,18 @@ use crate::packet::{Linear, Replayed};
 pub fn hs_xdp(ctx: XdpContext) -> u32 {
     if let Some((mut kernel, scratch)) = Kernel::for_packets() {
         let packet = Linear::of_xdp(&ctx);
-        if !pass(&mut kernel, &packet) {
+        let passed = pass(&mut kernel, &packet, scratch);
+        let concerned = if passed == Passed::NotAtAll {
+            let parsed = parse(&packet, Link::Ethernet, &mut scratch.segment);
+            track(&mut kernel, scratch, parsed)
+        } else {
+            passed == Passed::Concerned
+        };
+        if concerned {
             // SAFETY: the context is valid for the run of the program.
             let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
-            let parsed = parse(&packet, Link::Ethernet, &mut scratch.segment);
-            track(&mut kernel, scratch, parsed, Place { ifindex, hook: Hook::Ingress });
+            scratch.see(Place { ifindex, hook: Hook::Ingress });
+            kernel.jump(&FOLLOW_XDP, &ctx);
         }
     }
     xdp_action::XDP_PASS
@@ -71,17 +80,25 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
         let packet = Linear::of_skb(ctx);
         let short = matches!(link, Link::Ethernet)
             && (maps::config().vlan_aware == 0 || packet::stripped_vlan(ctx).is_none());
-        if !(short && pass(&mut kernel, &packet)) {
+        let passed = if short { pass(&mut kernel, &packet, scratch) } else { Passed::NotAtAll };
+        if passed == Passed::Concerned {
+            packet::push_stripped_vlan(ctx, &mut scratch.segment);
+        }
+        let concerned = if passed == Passed::NotAtAll {
             let begins = if packet::lacks_ethernet(ctx, &packet) { Link::RawIp } else { link };
             let parsed = parse(&packet, begins, &mut scratch.segment);
             let parsed = parsed.map_err(|why| packet.why_unparsed(why));
-            if let Some(tci) = packet::stripped_vlan(ctx) {
-                scratch.segment.vlan = scratch.segment.vlan.push_outer(tci);
-            }
+            packet::push_stripped_vlan(ctx, &mut scratch.segment);
+            track(&mut kernel, scratch, parsed)
+        } else {
+            passed == Passed::Concerned
+        };
+        if concerned {
             // Not before it is needed: it lies in the device's memory.
             // SAFETY: the context is valid for the run of the program.
             let ifindex = unsafe { (*ctx.skb.skb).ifindex };
-            track(&mut kernel, scratch, parsed, Place { ifindex, hook });
+            scratch.see(Place { ifindex, hook });
+            kernel.jump(&FOLLOW_TC, ctx);
         }
     }
     // Neither accepts nor drops: the next program or qdisc decides (TC_ACT_UNSPEC, linux/pkt_cls.h).
@@ -89,17 +106,49 @@ fn classify(ctx: &TcContext, link: Link, hook: Hook) -> i32 {
 }
 
 /// One packet of a capture, by `BPF_PROG_TEST_RUN`: link type, length and time come with it.
-#[xdp]
+#[xdp(frags)]
 pub fn hs_replay(ctx: XdpContext) -> u32 {
-    let place = Place::CAPTURE;
     if let Some(packet) = Replayed::of(&ctx)
         && let Some((mut kernel, scratch)) = Kernel::for_packets()
-        && !(matches!(packet.link(), Link::Ethernet) && pass(&mut kernel, &packet))
     {
-        let parsed = parse(&packet, packet.link(), &mut scratch.segment);
-        track(&mut kernel, scratch, parsed, place);
+        let short = matches!(packet.link(), Link::Ethernet);
+        let passed = if short { pass(&mut kernel, &packet, scratch) } else { Passed::NotAtAll };
+        let concerned = if passed == Passed::NotAtAll {
+            let parsed = parse(&packet, packet.link(), &mut scratch.segment);
+            track(&mut kernel, scratch, parsed)
+        } else {
+            passed == Passed::Concerned
+        };
+        if concerned {
+            scratch.see(Place::CAPTURE);
+            kernel.jump(&FOLLOW_XDP, &ctx);
+        }
     }
     xdp_action::XDP_PASS
+}
+
+/// Where a segment that may change its flow goes on, from any XDP program.
+#[xdp(frags)]
+#[inline(always)]
+pub fn hs_follow_xdp(ctx: XdpContext) -> u32 {
+    if let Some((mut kernel, scratch)) = Kernel::for_packets()
+        && follow(&mut kernel, scratch)
+    {
+        kernel.jump(&FOLLOW_XDP, &ctx);
+    }
+    xdp_action::XDP_PASS
+}
+
+/// And from any tc program.
+#[classifier]
+#[inline(always)]
+pub fn hs_follow_tc(ctx: TcContext) -> i32 {
+    if let Some((mut kernel, scratch)) = Kernel::for_packets()
+        && follow(&mut kernel, scratch)
+    {
+        kernel.jump(&FOLLOW_TC, &ctx);
+    }
+    TC_ACT_UNSPEC
 }
 
 /// Ends the next handshake whose timeout has passed, by `BPF_PROG_TEST_RUN` from user space, until the

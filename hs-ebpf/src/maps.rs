@@ -1,7 +1,7 @@
 //! The maps and the read-only settings. Sizes given here are defaults; the loader sets the real ones.
 
 use aya_ebpf::Global;
-use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, RING_BYTES, RING_EVENTS, Replay, Role, SweepRun, Watch};
@@ -72,6 +72,14 @@ pub static WATCHED: Array<Watched, WATCHES> = Array::new();
 /// What user space tells about the packet that it replays.
 #[btf_map]
 pub static REPLAY: Array<Replay, 1> = Array::new();
+
+/// `hs_follow_xdp`, set by user space before anything is attached.
+#[btf_map]
+pub static FOLLOW_XDP: ProgramArray<1> = ProgramArray::new();
+
+/// `hs_follow_tc`: the kernel lets a table hold programs of one kind only.
+#[btf_map]
+pub static FOLLOW_TC: ProgramArray<1> = ProgramArray::new();
 
 /// The settings.
 #[unsafe(no_mangle)]

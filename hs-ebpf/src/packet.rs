@@ -2,10 +2,10 @@
 //! end of the packet before it is read, in the form that the verifier recognises.
 
 use aya_ebpf::programs::{TcContext, XdpContext};
-use hs_common::Unparsed;
 use hs_common::packet::{Header, Packet};
 use hs_common::parse::Link;
 use hs_common::shared::Replay;
+use hs_common::{Segment, Unparsed};
 
 use crate::maps;
 use crate::verifier::{forget, forgotten, hidden, repeat};
@@ -121,6 +121,14 @@ pub fn stripped_vlan(ctx: &TcContext) -> Option<u16> {
     // SAFETY: the context is valid for the run of the program.
     let skb = unsafe { &*ctx.skb.skb };
     (skb.vlan_present != 0).then_some(skb.vlan_tci as u16)
+}
+
+/// Puts that tag before those of the frame.
+#[inline(always)]
+pub fn push_stripped_vlan(ctx: &TcContext, segment: &mut Segment) {
+    if let Some(tci) = stripped_vlan(ctx) {
+        segment.vlan = segment.vlan.push_outer(tci);
+    }
 }
 
 /// Whether a frame comes without its Ethernet header: by tc, where generic XDP had it copied before (veth, seen on

@@ -164,13 +164,15 @@ fn a_jumbo_frame_completes_a_handshake() {
     shared::with(|[hooks, _]| hooks.play(&way, &case));
 }
 
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 9] = [
     "hs_xdp",
     "hs_tc_ingress",
     "hs_tc_egress",
     "hs_tc_ingress_l3",
     "hs_tc_egress_l3",
     "hs_replay",
+    "hs_follow_xdp",
+    "hs_follow_tc",
     "hs_sweep",
 ];
 
@@ -194,7 +196,7 @@ fn the_verifier_takes_every_program_with_logging_and_all_options() {
     let mut kernel = Kernel::load(&options).expect("the kernel takes the object (root is needed)");
     // Before the programs load: they refer to its map.
     let _log = EbpfLogger::init_with_logger(kernel.ebpf_mut(), log::logger()).expect("there is a log");
-    let few = ["hs_xdp", "hs_tc_egress", "hs_tc_egress_l3", "hs_replay"];
+    let few = ["hs_xdp", "hs_tc_egress", "hs_tc_egress_l3", "hs_replay", "hs_follow_tc"];
     for program in guest::some_unless_guest("programs with logging", &PROGRAMS, &few) {
         kernel.verify(program).unwrap_or_else(|error| panic!("{program}: {error:#}"));
     }

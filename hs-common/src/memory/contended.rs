@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::TcpFlags;
 use crate::syn_cache::State;
+use crate::track::ATTEMPTS;
 
 /// How many looks find them at work.
 #[derive(Debug, Default)]
@@ -30,8 +31,8 @@ fn taken(looks: &Cell<u32>) -> bool {
     left > 0
 }
 
-/// A hypervisor may take the CPU away from whoever is at work: that lasts thousands of looks.
-const A_WHILE: u32 = 20_000;
+/// A hypervisor may take the CPU away from whoever is at work: that lasts many looks, and the waits between them.
+const A_WHILE: u32 = ATTEMPTS / 2;
 const SECOND: u64 = 1_000_000_000;
 
 fn tracker() -> Tracker {

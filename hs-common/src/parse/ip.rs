@@ -108,7 +108,8 @@ fn behind_extensions<P: Packet>(packet: &P, first: u8, at: Transport) -> Result<
         };
         later_fragment = next == PROTO_FRAGMENT && header.be16(2) & IPV6_FRAGMENT_OFFSET != 0;
         at.length = at.length.checked_sub(size).ok_or(Unparsed::BadIpHeader)?;
-        at.offset += size;
+        at.offset = packet.settle(at.offset + size);
+        at.length = packet.forget(at.length);
         next = header.u8(0);
         count += 1;
     }

@@ -4,7 +4,7 @@
 mod ip;
 mod link;
 mod options;
-mod tcp;
+pub(crate) mod tcp;
 
 pub use link::Link;
 pub use options::MAX_OPTION_BYTES;

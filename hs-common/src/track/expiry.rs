@@ -1,7 +1,7 @@
 //! The end of a handshake by time, by lack of room, or because the watch ends.
 
 use super::events::{count_evicted, deliver, end, expire_first_syn, handshake_event};
-use super::{ATTEMPTS, Host, Scratch, settle_tally, slots};
+use super::{Host, Scratch, settle_tally, slots};
 use crate::Counter;
 use crate::config::LINGER_NS;
 use crate::handshake::{self, Expiry, Transition};
@@ -10,6 +10,8 @@ use crate::victim::Tally;
 
 /// Lines that one step of a sweep looks through at the most: bounds how long it can take.
 const LINES_AT_ONCE: u32 = 4096;
+/// How often a flow is read that another CPU is writing: about a millisecond, see [`ATTEMPTS`](super::ATTEMPTS).
+const LOOKS: u32 = 1 << 16;
 /// How often the end of a flow is tried when another CPU changes it in between.
 const CHANGES: usize = 4;
 
@@ -174,7 +176,7 @@ fn give_up<H: Host>(host: &mut H, scratch: &mut Scratch, why: Expiry) {
 #[inline(always)]
 fn read_settled<H: Host>(host: &mut H, scratch: &mut Scratch, entry: H::Entry) -> bool {
     let mut settled = false;
-    H::repeat(ATTEMPTS, || {
+    H::repeat(LOOKS, || {
         settled = host.read(entry, &mut scratch.before);
         !settled
     });

@@ -110,6 +110,15 @@ pub trait Host {
         a.max(b)
     }
 
+    /// Here ways meet that do the same from now on. In the kernel nothing is carried over in registers, which would make the
+    /// verifier follow each of the ways to its end.
+    #[inline(always)]
+    fn meet() {}
+
+    /// Lets other CPUs go on, for so many rounds of some ten nanoseconds.
+    #[inline(always)]
+    fn wait(&mut self, _rounds: u32) {}
+
     /// Calls `step` until it returns `false`, at most `times` times. See
     /// [`Packet::repeat`](crate::packet::Packet::repeat).
     #[inline(always)]

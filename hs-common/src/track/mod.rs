@@ -3,6 +3,8 @@
 //! Written once over [`Host`], which stands for what differs: the kernel's maps and ring buffer, or
 //! the memory of `replay`. `plain` is the short way of most packets, `slots` has the ways of the SYN cache,
 //! `expiry` the ends by time and by lack of room, `events` what is told.
+//!
+//! [`pass`] → [`track`] → [`follow`]: each sees to what the one before it left over.
 
 mod events;
 mod expiry;
@@ -12,7 +14,7 @@ pub(crate) mod slots;
 
 pub use expiry::{Sweep, sweep};
 pub use host::Host;
-pub use plain::pass;
+pub use plain::{Passed, pass};
 pub use slots::state_of;
 
 use events::{end, handshake_event, report_anomaly};
@@ -25,11 +27,13 @@ use crate::syn_cache::{FirstSyn, Spot, State, Word};
 use crate::victim::{Tally, Total};
 use crate::{Anomaly, Counter, Event, Segment, Slot, TcpFlags, Unparsed, VictimKey};
 
-/// How often a flow is tried when another CPU is at work on it: about a millisecond. The other needs a tenth of a
-/// microsecond, but a hypervisor may take its processor away in the midst of it, and then the segment would be
-/// lost. There is an end to it because older kernels let packets interrupt a test run, and so a sweep: a packet of
-/// the flow that the sweep is at, on the same CPU, would wait for itself.
-const ATTEMPTS: u32 = 1 << 16;
+/// How often a flow is tried when another CPU is at work on it, with a longer wait each time: about a millisecond in
+/// all. The other needs a tenth of a microsecond, but a hypervisor may take its processor away in the midst of it, and
+/// then the segment would be lost. There is an end to it because older kernels let packets interrupt a test run, and so a
+/// sweep: a packet of the flow that the sweep is at, on the same CPU, would wait for itself.
+pub const ATTEMPTS: u32 = 30;
+/// Rounds of the first wait, some ten nanoseconds each.
+const FIRST_WAIT: u32 = 8;
 
 /// Where a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,8 @@ pub struct Scratch {
     is_illegal: bool,
     /// What it did to its flow.
     advance: Advance,
+    /// How often it was tried to let it advance its flow.
+    attempts: u32,
     /// Where it was seen, and when, as soon as the clock was asked.
     seen: Sighting,
     /// What the step did.
@@ -82,7 +88,7 @@ pub struct Scratch {
     spot: Spot,
     /// The flow's first SYN.
     first: FirstSyn,
-    /// The flow as it was found.
+    /// The flow as it was before its end, or before a SYN.
     before: Versioned,
     /// The flow as it becomes.
     after: Versioned,
@@ -119,6 +125,7 @@ impl Scratch {
         direction: Direction::Up,
         is_illegal: false,
         advance: Advance::Idle,
+        attempts: 0,
         seen: Sighting { now_ns: 0, ifindex: 0, hook: Hook::Capture },
         transition: Transition::EMPTY,
         key: FlowKey::EMPTY,
@@ -131,34 +138,47 @@ impl Scratch {
         tally: Tally::NOTHING,
         event: Event::EMPTY,
     };
+
+    /// Notes where the segment at hand was seen: before [`follow`].
+    #[inline(always)]
+    pub fn see(&mut self, place: Place) {
+        (self.seen.ifindex, self.seen.hook) = (place.ifindex, place.hook);
+    }
+
+    /// The segment at hand may change the flow whose word belongs there.
+    #[inline(always)]
+    fn concern(&mut self, spot: Spot) {
+        self.spot = spot;
+        self.is_illegal = false;
+        self.attempts = 0;
+        self.leaving.word = Word::EMPTY;
+    }
 }
 
-/// One packet that [`pass`] left. The segment, if there is one, is in `scratch.segment`.
-///
-/// The stages below that are not inlined pass on nothing but what is in `scratch`. So the verifier
-/// sees the same state behind all the ways through the parser, and follows only one of them. Of a first SYN and of a
-/// completing ACK hardly any is left: each return costs 7 ns where the kernel keeps processors from guessing where it
-/// leads (`srso`, `retbleed`).
+/// One packet that [`pass`] left. The segment, if there is one, is in `scratch.segment`. Tells whether it may change its
+/// flow: then [`follow`] is to see to it.
 #[inline(always)]
-pub fn track<H: Host>(host: &mut H, scratch: &mut Scratch, parsed: Result<(), Unparsed>, place: Place) {
+#[must_use]
+pub fn track<H: Host>(host: &mut H, scratch: &mut Scratch, parsed: Result<(), Unparsed>) -> bool {
     host.count(Counter::Packets);
     if let Err(why) = parsed {
-        return host.count_at(Slot::unparsed(why), 1);
+        host.count_at(Slot::unparsed(why), 1);
+        return false;
     }
-    (scratch.seen.ifindex, scratch.seen.hook) = (place.ifindex, place.hook);
-    sort(host, scratch);
+    sort(host, scratch)
 }
 
 /// One segment: counts its kind, applies the stateless rules, and lets go what concerns no handshake.
 #[inline(always)]
-fn sort<H: Host>(host: &mut H, scratch: &mut Scratch) {
+fn sort<H: Host>(host: &mut H, scratch: &mut Scratch) -> bool {
     host.count(Counter::TcpSegments);
     let segment = &mut scratch.segment;
     if !host.config().watches(segment.src_port, segment.dst_port) {
-        return host.count(Counter::Filtered);
+        host.count(Counter::Filtered);
+        return false;
     }
     (scratch.key, scratch.direction) = FlowKey::of(segment, host.config().vlan_aware != 0);
-    scratch.spot = Spot::of(host.hash_key().hash(&scratch.key), host.config().max_flows);
+    scratch.concern(Spot::of(host.hash_key().hash(&scratch.key), host.config().max_flows));
     if scratch.segment.flags.is_syn() {
         // In this order: reading the clock waits for all loads before it.
         scratch.seen.now_ns = host.now_ns();
@@ -168,12 +188,15 @@ fn sort<H: Host>(host: &mut H, scratch: &mut Scratch) {
     scratch.is_illegal = matches!(rules::inspect(&mut scratch.segment), Verdict::Illegal);
     if is_plain(&scratch.segment) {
         match slots::glance(host, &scratch.spot) {
-            Glance::Unknown => return host.count_at(Slot::anomaly(Anomaly::AckUnsolicited), 1),
-            Glance::Closed => return,
+            Glance::Unknown => {
+                host.count_at(Slot::anomaly(Anomaly::AckUnsolicited), 1);
+                return false;
+            }
+            Glance::Closed => return false,
             Glance::Concerned => {}
         }
     }
-    follow(host, scratch);
+    true
 }
 
 #[inline(always)]
@@ -228,31 +251,46 @@ enum Advance {
     Contended,
 }
 
-/// A segment that may change its flow.
-#[inline(never)]
-fn follow<H: Host>(host: &mut H, scratch: &mut Scratch) {
-    scratch.leaving.word = Word::EMPTY;
+/// A segment that may change its flow. Tells whether another CPU came in between, so that this has to be called again, at
+/// once: it has waited for a while.
+///
+/// In the kernel this is a program of its own, to which the others jump. So the verifier goes through it once, from a
+/// state of which it knows nothing, and not from each that the ways through the parser end in. And a jump is cheaper than
+/// a call: each return costs 7 ns where the kernel keeps processors from guessing where it leads (`srso`, `retbleed`), so
+/// hardly any is left on the ways of a handshake's three segments.
+#[inline(always)]
+#[must_use]
+pub fn follow<H: Host>(host: &mut H, scratch: &mut Scratch) -> bool {
     scratch.tally = Tally::NOTHING;
-    H::repeat(ATTEMPTS, || {
-        scratch.advance = attempt(host, scratch);
-        scratch.advance == Advance::Contended
-    });
+    scratch.advance = attempt(host, scratch);
+    H::meet();
     match scratch.advance {
-        Advance::Idle => return,
+        Advance::Idle => return false,
         Advance::Stranger => stranger(host, scratch),
         Advance::Changed => apply(host, scratch),
-        Advance::Contended => host.count(Counter::FlowsContended),
+        Advance::Contended => {
+            if scratch.attempts < ATTEMPTS {
+                scratch.attempts += 1;
+                host.wait(FIRST_WAIT * scratch.attempts * scratch.attempts);
+                return true;
+            }
+            host.count(Counter::FlowsContended);
+        }
     }
+    H::meet();
     settle_tally(host, scratch);
+    H::meet();
     if scratch.leaving.word != Word::EMPTY {
         expiry::give_way(host, scratch);
     }
+    false
 }
 
 #[inline(always)]
 fn attempt<H: Host>(host: &mut H, scratch: &mut Scratch) -> Advance {
     let Some(line) = host.line(scratch.spot.line) else { return Advance::Contended };
     slots::search(host, line, &mut scratch.spot);
+    H::meet();
     let word = scratch.spot.word;
     if word.is(State::Busy) {
         return Advance::Contended;
@@ -281,7 +319,7 @@ fn known<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advance
 }
 
 /// Anything of a flow of which a first SYN is known: it enters the flow table, if it matters.
-#[inline(never)]
+#[inline(always)]
 fn second<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advance {
     let (way, word) = (scratch.spot.way, scratch.spot.word);
     if !host.exchange(line, way, word, word.with(State::Busy)) {
@@ -293,7 +331,7 @@ fn second<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advanc
         host.put(line, way, word);
         return Advance::Stranger;
     }
-    scratch.first.flow_into(&mut scratch.before.flow, word.is(State::Lapsed));
+    scratch.first.flow_into(&mut scratch.after.flow, word.is(State::Lapsed));
     let advance = judge(host, scratch);
     let mut word = word;
     if scratch.transition.changed {
@@ -310,7 +348,7 @@ fn second<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advanc
 /// A segment of a flow that is in the flow table.
 #[inline(always)]
 fn advance<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, entry: H::Entry) -> Advance {
-    if !host.read(entry, &mut scratch.before) {
+    if !host.read(entry, &mut scratch.after) {
         return Advance::Contended;
     }
     let advance = judge(host, scratch);
@@ -323,11 +361,15 @@ fn advance<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, entry: H
     advance
 }
 
-/// Lets the engine step from `before` to `after`.
-#[inline(never)]
+/// Lets the engine take a step with the flow in `after`.
+#[inline(always)]
 fn judge<H: Host>(host: &mut H, scratch: &mut Scratch) -> Advance {
     let seen = sighting(host, scratch);
-    scratch.after = scratch.before;
+    if scratch.segment.flags.is_syn() {
+        // It may supersede the handshake, whose end is then told.
+        scratch.before = scratch.after;
+    }
+    H::meet();
     let (flow, segment) = (&mut scratch.after.flow, &scratch.segment);
     if scratch.is_illegal {
         scratch.transition = Transition { anomaly: segment.fault, ..Transition::EMPTY };
@@ -391,9 +433,11 @@ fn apply<H: Host>(host: &mut H, scratch: &mut Scratch) {
     if !scratch.is_illegal {
         tally_segment(host, scratch);
     }
+    H::meet();
     if scratch.transition.outcome != 0 {
         let flow = if scratch.transition.superseded { &scratch.before.flow } else { &scratch.after.flow };
         handshake_event(&mut scratch.event, &scratch.key, flow, &scratch.transition, scratch.seen.now_ns);
+        H::meet();
         end(host, scratch, scratch.seen.now_ns);
     }
     if scratch.transition.anomaly != 0 {

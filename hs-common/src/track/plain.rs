@@ -3,15 +3,19 @@
 //! An Ethernet frame without VLAN tag, IPv4 without options or IPv6 without extension headers, TCP with ACK
 //! and without SYN, and nothing that a stateless rule could object to. Such a segment matters only to a
 //! handshake that is waited for on its flow. So nothing is read of it but what names the flow, and
-//! nothing is looked at but one line of the SYN cache. Anything else goes the long way, and so does what
-//! concerns a handshake: what happens is the same, only slower.
+//! nothing is looked at but one line of the SYN cache. Of one that concerns a handshake the rest is read then. Anything
+//! else goes the long way: what happens is the same, only slower.
 
-use super::{Glance, Host, slots};
+use super::{Glance, Host, Scratch, slots};
+use crate::flow::FlowKey;
 use crate::packet::{Header, Packet};
+use crate::parse::tcp;
 use crate::syn_cache::Spot;
-use crate::{Addr, Anomaly, Counter, Slot, TcpFlags};
+use crate::{Addr, Anomaly, Counter, Segment, Slot, TcpFlags, VlanTags};
 
 const ETHERNET: usize = 14;
+/// Where the type is.
+const ETHERTYPE: usize = 12;
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
@@ -22,28 +26,69 @@ const FRAGMENT: u16 = 0x3fff;
 /// IPv4 addresses from here on are multicast, reserved or broadcast.
 const NO_UNICAST: u8 = 0xe0;
 
-/// Sees to an Ethernet frame, if the short way is its way; `false` if it is not, and nothing was done.
+/// How far an Ethernet frame came on the short way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// It is through.
+    Through,
+    /// It may change its flow: [`follow`](super::follow) is next.
+    Concerned,
+    /// This is not its way, and nothing was done: the parser is next, and [`track`](super::track).
+    NotAtAll,
+}
+
+/// Sees to an Ethernet frame, if the short way is its way.
 #[inline(always)]
-pub fn pass<H: Host, P: Packet>(host: &mut H, packet: &P) -> bool {
+pub fn pass<H: Host, P: Packet>(host: &mut H, packet: &P, scratch: &mut Scratch) -> Passed {
     if host.config().ports_used != 0 {
-        return false;
+        return Passed::NotAtAll;
     }
-    let Some(hash) = flow_of(host, packet) else { return false };
-    match slots::glance(host, &Spot::of(hash, host.config().max_flows)) {
-        Glance::Concerned => return false,
-        Glance::Closed => {}
-        Glance::Unknown => host.count_at(Slot::anomaly(Anomaly::AckUnsolicited), 1),
-    }
+    let Some(hash) = flow_of(host, packet) else { return Passed::NotAtAll };
+    let spot = Spot::of(hash, host.config().max_flows);
+    let passed = match slots::glance(host, &spot) {
+        Glance::Closed => Passed::Through,
+        Glance::Unknown => {
+            host.count_at(Slot::anomaly(Anomaly::AckUnsolicited), 1);
+            Passed::Through
+        }
+        Glance::Concerned if read(packet, &mut scratch.segment).is_some() => {
+            scratch.concern(spot);
+            (scratch.key, scratch.direction) = FlowKey::of(&scratch.segment, false);
+            Passed::Concerned
+        }
+        Glance::Concerned => return Passed::NotAtAll,
+    };
     host.count(Counter::Packets);
     host.count(Counter::TcpSegments);
-    true
+    passed
+}
+
+/// All of a plain segment. `None` if it is none.
+#[inline(always)]
+fn read<P: Packet>(packet: &P, segment: &mut Segment) -> Option<()> {
+    const IP: usize = ETHERNET;
+    let head = packet.header::<{ IP + 20 + 20 }>(0)?;
+    if head.be16(ETHERTYPE) == ETHERTYPE_IPV4 {
+        segment.src = Addr::from_v4_word(head.ne32(IP + 12));
+        segment.dst = Addr::from_v4_word(head.ne32(IP + 16));
+        segment.ttl = head.u8(IP + 8);
+        tcp::read(head, IP + 20, usize::from(head.be16(IP + 2)).saturating_sub(20), segment);
+    } else {
+        let head = packet.header::<{ IP + 40 + 20 }>(0)?;
+        segment.src = Addr::from_v6_words(head.ne64(IP + 8), head.ne64(IP + 16));
+        segment.dst = Addr::from_v6_words(head.ne64(IP + 24), head.ne64(IP + 32));
+        segment.ttl = head.u8(IP + 7);
+        tcp::read(head, IP + 40, usize::from(head.be16(IP + 4)), segment);
+    }
+    segment.vlan = VlanTags::NONE;
+    Some(())
 }
 
 /// The hash of the flow of a plain segment.
 #[inline(always)]
 fn flow_of<H: Host, P: Packet>(host: &H, packet: &P) -> Option<u64> {
     let head = packet.header::<{ ETHERNET + 20 + 20 }>(0)?;
-    match head.be16(12) {
+    match head.be16(ETHERTYPE) {
         ETHERTYPE_IPV4 => v4(host, head),
         ETHERTYPE_IPV6 => v6(host, packet),
         _ => None,

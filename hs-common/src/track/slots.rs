@@ -54,6 +54,7 @@ pub(super) fn open<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) 
         return Advance::Idle;
     }
     choose(host, line, &mut scratch.spot, seen.now_ns);
+    H::meet();
     let (way, old) = (scratch.spot.way, scratch.spot.word);
     let new = Word::new(scratch.spot.tag, seen.now_ns, State::Busy);
     if old.is(State::Busy) || !host.exchange(line, way, old, new) {

@@ -92,7 +92,7 @@ impl Stand {
         for (place, work) in BASELINES {
             jumps.set(place, load(&mut own, &hook.own(work))?, 0)?;
         }
-        jumps.set(target::HS_MON, load(mon.ebpf_mut(), hook.subject())?, 0)?;
+        jumps.set(target::HS_MON, mon.program_fd(hook.subject())?, 0)?;
         let courses = PerCpuArray::try_from(own.take_map("COURSE").context("no course")?)?;
         Ok(Stand { hook, own, mon, events, courses, _jumps: jumps, cores: cores.to_vec() })
     }

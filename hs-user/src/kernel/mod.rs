@@ -6,6 +6,7 @@ mod capabilities;
 mod clsact;
 mod genetlink;
 mod interface;
+mod jumps;
 mod memory;
 mod netlink;
 mod object;

@@ -6,7 +6,7 @@ use std::{fmt, thread};
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, MapError, RingBuf};
-use aya::programs::{Program, ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::programs::{Program, ProgramError, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use caps::Capability;
@@ -16,6 +16,7 @@ use hs_common::syn_cache::{HashKey, WAYS};
 use hs_common::track::Sweep;
 use hs_common::victim::Budget;
 
+use super::jumps::{Jumps, descriptor};
 use super::pod::Plain;
 use super::{capabilities, victims};
 use crate::privilege;
@@ -55,6 +56,7 @@ pub struct Kernel {
     pub(super) ebpf: Ebpf,
     /// What is attached to each interface, by its number, for as long as it is kept here.
     pub(super) links: HashMap<u32, Vec<Link>>,
+    jumps: Jumps,
     config: Config,
     pub(super) seed: u64,
 }
@@ -79,7 +81,7 @@ impl Kernel {
         for (name, entries) in map_sizes(&settings, cpus) {
             loader.map_max_entries(name, entries);
         }
-        let ebpf = loader
+        let mut ebpf = loader
             .override_global("CONFIG", &config, true)
             .override_global("REPLAYING", &replaying, true)
             .override_global("SEED", &seed, true)
@@ -91,7 +93,8 @@ impl Kernel {
             .verifier_log_level(VerifierLogLevel::STATS)
             .load(OBJECT)
             .map_err(explain)?;
-        let mut kernel = Kernel { ebpf, links: HashMap::new(), config: settings, seed };
+        let jumps = Jumps::take(&mut ebpf)?;
+        let mut kernel = Kernel { ebpf, links: HashMap::new(), jumps, config: settings, seed };
         kernel.set_watch_began(settings.watch_began_ns)?;
         Ok(kernel)
     }
@@ -108,49 +111,51 @@ impl Kernel {
 
     /// An XDP program, loaded on first use.
     pub(super) fn xdp(&mut self, name: &str) -> Result<&mut Xdp> {
-        let program: &mut Xdp = self.program(name)?.try_into()?;
-        if program.fd().is_err() {
-            program.load().map_err(|error| refused(name, error))?;
-        }
-        Ok(program)
+        Ok(self.ready(name)?.try_into()?)
     }
 
     /// A tc program, loaded on first use.
     pub(super) fn tc(&mut self, name: &str) -> Result<&mut SchedClassifier> {
-        let program: &mut SchedClassifier = self.program(name)?.try_into()?;
-        if program.fd().is_err() {
-            program.load().map_err(|error| refused(name, error))?;
+        Ok(self.ready(name)?.try_into()?)
+    }
+
+    /// A program by its descriptor, loaded on first use.
+    ///
+    /// # Errors
+    /// The kernel refuses it, or there is none of this name.
+    pub fn program_fd(&mut self, name: &str) -> Result<&ProgramFd> {
+        descriptor(self.ready(name)?)
+    }
+
+    /// A program that is loaded, and so is what it jumps to.
+    fn ready(&mut self, name: &str) -> Result<&mut Program> {
+        let program = loaded(&mut self.ebpf, name)?;
+        if let Some(jump) = self.jumps.of(program)
+            && !jump.leads()
+        {
+            jump.lead_to(descriptor(loaded(&mut self.ebpf, jump.program)?)?)?;
         }
-        Ok(program)
+        loaded(&mut self.ebpf, name)
     }
 
-    fn program(&mut self, name: &str) -> Result<&mut Program> {
-        self.ebpf.program_mut(name).ok_or_else(|| anyhow!("the BPF object has no program {name}"))
-    }
-
-    /// Loads programs side by side. One that the kernel refuses stays as it is, and so does one for which there may be no
-    /// thread: it is loaded when it is first used.
+    /// Loads programs side by side, and what they jump to. One that the kernel refuses stays as it is, and so does one for
+    /// which there may be no thread: it is loaded when it is first used.
     pub(super) fn load_at_once(&mut self, names: &[&str]) {
+        let mut all = names.to_vec();
+        for (_, program) in self.ebpf.programs().filter(|(name, _)| names.contains(name)) {
+            all.extend(self.jumps.of(program).map(|jump| jump.program));
+        }
         thread::scope(|scope| {
-            let wanted = self.ebpf.programs_mut().filter(|(name, _)| names.contains(name));
+            let wanted = self.ebpf.programs_mut().filter(|(name, _)| all.contains(name));
             for (_, program) in wanted {
-                let load = || match program {
-                    Program::Xdp(program) => program.load(),
-                    Program::SchedClassifier(program) => program.load(),
-                    _ => Ok(()),
-                };
-                let _ = thread::Builder::new().spawn_scoped(scope, load);
+                let _ = thread::Builder::new().spawn_scoped(scope, || load(program));
             }
         });
     }
 
     /// Loads a program and tells how many instructions the verifier processed, if the kernel says.
     pub fn verify(&mut self, name: &str) -> Result<Option<u32>> {
-        let info = match self.program(name)? {
-            Program::Xdp(_) => self.xdp(name)?.info()?,
-            _ => self.tc(name)?.info()?,
-        };
-        Ok(info.verified_instruction_count())
+        Ok(self.ready(name)?.info()?.verified_instruction_count())
     }
 
     /// The ring buffer of events. Once.
@@ -228,6 +233,24 @@ impl Kernel {
     pub(super) fn replay_cell(&mut self) -> Result<Array<&mut MapData, Plain<Replay>>> {
         let map = self.ebpf.map_mut("REPLAY").ok_or_else(|| anyhow!("the BPF object has no map REPLAY"))?;
         Ok(Array::try_from(map)?)
+    }
+}
+
+/// A program, loaded on first use.
+fn loaded<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
+    let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the BPF object has no program {name}"))?;
+    if descriptor(program).is_err() {
+        load(program).map_err(|error| refused(name, error))?;
+    }
+    Ok(program)
+}
+
+fn load(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::Xdp(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
+        // The object has no others.
+        _ => Ok(()),
     }
 }
 

@@ -3,9 +3,8 @@
 #![allow(dead_code, reason = "its users include all of it, and none of them uses all of it")]
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::{fs, iter};
 
-use aya::maps::loaded_maps;
 use aya::programs::{loaded_links, loaded_programs};
 
 /// Numbers by kind.
@@ -54,9 +53,22 @@ impl Objects {
     /// All of it that is still there.
     pub fn left(&self) -> Vec<u32> {
         let programs = loaded_programs().flatten().map(|program| program.id());
-        let maps = loaded_maps().flatten().map(|map| map.id());
         let programs = programs.filter(|id| self.programs.contains(id));
-        let maps = maps.filter(|id| self.maps.contains(id));
+        let maps = iter::successors(map_after(0), |id| map_after(*id)).filter(|id| self.maps.contains(id));
         programs.chain(maps).chain(self.left_links()).collect()
     }
+}
+
+/// The map with the next number. Maps are not opened, as `aya::maps::loaded_maps` does: to close a table of jumps again
+/// while it is on its way out makes the kernel forget to free it (`prog_array_map_clear` of kernel/bpf/arraymap.c counts a
+/// reference for work that is queued already).
+fn map_after(id: u32) -> Option<u32> {
+    const BPF_MAP_GET_NEXT_ID: i32 = 12;
+    // `start_id`, `next_id` and `open_flags` of `union bpf_attr`.
+    let mut request = [id, 0, 0];
+    // SAFETY: the kernel reads and writes the request, whose size goes with it.
+    let found = unsafe {
+        libc::syscall(libc::SYS_bpf, BPF_MAP_GET_NEXT_ID, request.as_mut_ptr(), size_of_val(&request))
+    };
+    (found == 0).then_some(request[1])
 }

@@ -43,9 +43,10 @@ mod tests {
     use super::*;
 
     /// As the bench prints it: of each program the instructions alone.
-    const SAID: &str = "verifier hs_xdp insns=40379\nverifier hs_tc_ingress insns=42200\n\
-                        verifier hs_tc_egress insns=42200\nverifier hs_tc_ingress_l3 insns=34635\n\
-                        verifier hs_tc_egress_l3 insns=34635\nverifier hs_replay insns=60285\n\
+    const SAID: &str = "verifier hs_xdp insns=13061\nverifier hs_tc_ingress insns=13537\n\
+                        verifier hs_tc_egress insns=13537\nverifier hs_tc_ingress_l3 insns=7146\n\
+                        verifier hs_tc_egress_l3 insns=7146\nverifier hs_replay insns=34981\n\
+                        verifier hs_follow_xdp insns=33716\nverifier hs_follow_tc insns=33716\n\
                         verifier hs_sweep insns=7832\nratio ack 1.20 limit 1.70\n";
 
     fn objection(said: &str) -> String {
@@ -54,8 +55,8 @@ mod tests {
 
     #[test]
     fn what_the_bench_says_is_judged() {
-        assert_eq!(judge(SAID).expect("within the budget").passed, 8);
-        let over = SAID.replace("hs_xdp insns=40379", "hs_xdp insns=999999");
+        assert_eq!(judge(SAID).expect("within the budget").passed, 10);
+        let over = SAID.replace("hs_xdp insns=13061", "hs_xdp insns=999999");
         assert!(objection(&over).contains("hs_xdp costs the verifier 999999 instructions"));
     }
 

@@ -3,12 +3,14 @@
 /// The most instructions that the verifier may process, on any kernel: half as much again as it takes now.
 /// The kernel itself gives up at a million, but a step towards it shall be noticed when it is taken.
 const LIMITS: &[(&str, u32)] = &[
-    ("hs_xdp", 55_000),
-    ("hs_tc_ingress", 60_000),
-    ("hs_tc_egress", 60_000),
-    ("hs_tc_ingress_l3", 60_000),
-    ("hs_tc_egress_l3", 60_000),
-    ("hs_replay", 100_000),
+    ("hs_xdp", 20_000),
+    ("hs_tc_ingress", 20_000),
+    ("hs_tc_egress", 20_000),
+    ("hs_tc_ingress_l3", 11_000),
+    ("hs_tc_egress_l3", 11_000),
+    ("hs_replay", 75_000),
+    ("hs_follow_xdp", 50_000),
+    ("hs_follow_tc", 50_000),
     ("hs_sweep", 10_000),
 ];
 
@@ -92,8 +94,8 @@ mod tests {
 
     #[test]
     fn over_the_limit_and_without_one_are_objected_to() {
-        assert!(objections(&[cost("hs_xdp", 55_000)]).is_empty());
-        assert!(objections(&[cost("hs_xdp", 55_001)])[0].contains("limit 55000"));
+        assert!(objections(&[cost("hs_xdp", 20_000)]).is_empty());
+        assert!(objections(&[cost("hs_xdp", 20_001)])[0].contains("limit 20000"));
         assert!(objections(&[cost("unheard_of", 1)])[0].contains("no limit"));
         assert!(unmeasured(&[cost("hs_xdp", 1)])[0].contains("hs_tc_ingress "));
     }

@@ -117,7 +117,7 @@ less than on the host:
   SYNs: 2 instead of 10
 
 verifier: instructions       limit       6.1  states  stack      6.12  states  stack
-hs_xdp                       55000      1436      80     96         -       -      -
+hs_xdp                       20000      1436      80     96         -       -      -
 ";
         assert_eq!(render(&[run("6.1", first), run("6.12", second)], &["a_closed_pipe"]), expected);
     }
