@@ -151,6 +151,18 @@ pub fn hs_follow_tc(ctx: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
+/// Holds the place of an XDP program that is still being loaded.
+#[xdp(frags)]
+pub fn hs_hold_xdp(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+/// Holds the place of a tc program.
+#[classifier]
+pub fn hs_hold_tc(_ctx: TcContext) -> i32 {
+    TC_ACT_UNSPEC
+}
+
 /// Ends the next handshake whose timeout has passed, by `BPF_PROG_TEST_RUN` from user space, until the
 /// pass is through: then it returns 0, before that 1. A tc program, for a test run of an XDP program may
 /// patch the kernel's XDP dispatcher, which takes milliseconds.

@@ -164,7 +164,7 @@ fn a_jumbo_frame_completes_a_handshake() {
     shared::with(|[hooks, _]| hooks.play(&way, &case));
 }
 
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 11] = [
     "hs_xdp",
     "hs_tc_ingress",
     "hs_tc_egress",
@@ -173,6 +173,8 @@ const PROGRAMS: [&str; 9] = [
     "hs_replay",
     "hs_follow_xdp",
     "hs_follow_tc",
+    "hs_hold_xdp",
+    "hs_hold_tc",
     "hs_sweep",
 ];
 

@@ -1,16 +1,18 @@
 //! Attaches the programs to an interface: the best ingress hook that it has, and egress.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachType;
 use aya::programs::xdp::XdpMode;
-use aya::programs::{ProgramError, loaded_programs};
+use aya::programs::{ProgramError, SchedClassifier, Xdp, loaded_programs};
 use aya::util::KernelVersion;
 use caps::Capability;
 
 use super::object::{Link, SWEEP, TakesNone};
+use super::place::Places;
 use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
 
@@ -72,7 +74,8 @@ impl fmt::Display for Attachment {
 impl Kernel {
     /// Loads what it will take to watch the interfaces, all of it at once: the verifier has most of the work of
     /// a start, and a CPU for each program. With `others`, interfaces of any kind may come later, when nothing
-    /// can be loaded any more. What the kernel refuses is asked for again, and told, where it is needed.
+    /// can be loaded any more. Meanwhile their places are held. What the kernel refuses is asked for again, and told, where
+    /// it is needed.
     pub fn prepare(&mut self, interfaces: &[Interface], others: bool, mode: Mode) {
         let mut names = vec![SWEEP];
         for interface in interfaces {
@@ -86,7 +89,13 @@ impl Kernel {
         if others {
             names.extend(PROGRAMS);
         }
-        self.load_at_once(&names);
+        let mut places = HashMap::new();
+        self.load_at_once(&names, |xdp, tc| {
+            if xdp.load().and_then(|()| tc.load()).is_ok() {
+                places = interfaces.iter().map(|at| (at.index, hold(at, mode, xdp, tc))).collect();
+            }
+        });
+        self.places = places;
     }
 
     /// Attaches to an interface, by `mode` or, with [`Mode::Auto`], by the cheapest way that works.
@@ -97,11 +106,13 @@ impl Kernel {
         interface.must_be_readable()?;
         let mut fallbacks = Vec::new();
         let sign = if has_tcx() { None } else { Some(clsact::Sign::put_up(interface.index, self.seed)?) };
-        let (ingress, link) = self.attach_ingress(interface, mode, sign.as_ref(), &mut fallbacks)?;
+        let mut places = self.places.remove(&interface.index).unwrap_or_default();
+        let (ingress, link) =
+            self.attach_ingress(interface, mode, sign.as_ref(), &mut places, &mut fallbacks)?;
         let mut links = vec![link];
         let egress = interface.link_layer != LinkLayer::Loopback;
         if egress {
-            let link = self.attach_tc(interface, TcAttachType::Egress, sign.as_ref());
+            let link = self.attach_tc(interface, TcAttachType::Egress, sign.as_ref(), &mut places);
             links.push(link.with_context(|| format!("can't watch what {} sends", interface.name))?);
         }
         links.extend(sign.map(|sign| Box::new(sign) as Link));
@@ -115,11 +126,12 @@ impl Kernel {
         interface: &Interface,
         mode: Mode,
         sign: Option<&clsact::Sign>,
+        places: &mut Places,
         fallbacks: &mut Vec<String>,
     ) -> Result<(Ingress, Link)> {
         let candidates = candidates(interface, mode);
         for ingress in candidates {
-            match self.attach_one(interface, *ingress, sign) {
+            match self.attach_one(interface, *ingress, sign, places) {
                 Ok(link) => return Ok((*ingress, link)),
                 // No other program would be taken either.
                 Err(error) if candidates.len() == 1 || error.is::<TakesNone>() => {
@@ -137,19 +149,22 @@ impl Kernel {
         interface: &Interface,
         ingress: Ingress,
         sign: Option<&clsact::Sign>,
+        places: &mut Places,
     ) -> Result<Link> {
-        match ingress {
-            Ingress::Native => self.attach_xdp(interface, XdpMode::Driver),
-            Ingress::Generic => self.attach_xdp(interface, XdpMode::Skb),
-            Ingress::Tc => self.attach_tc(interface, TcAttachType::Ingress, sign),
+        match xdp_mode(ingress) {
+            Some(mode) => self.attach_xdp(interface, mode, places),
+            None => self.attach_tc(interface, TcAttachType::Ingress, sign, places),
         }
     }
 
-    fn attach_xdp(&mut self, interface: &Interface, mode: XdpMode) -> Result<Link> {
+    fn attach_xdp(&mut self, interface: &Interface, mode: XdpMode, places: &mut Places) -> Result<Link> {
         if interface.link_layer == LinkLayer::None {
             bail!("XDP needs an Ethernet header, which {} has not; use --mode tc", interface.name);
         }
-        if let Some(holder) = xdp_holder(interface)? {
+        let place = places.take_xdp(mode);
+        if place.is_none()
+            && let Some(holder) = xdp_holder(interface)?
+        {
             let name = &interface.name;
             bail!(
                 "{name} is held by the XDP program {holder}; detach it (`ip link set dev {name} xdp off`), or use \
@@ -157,7 +172,11 @@ impl Kernel {
             );
         }
         let program = self.xdp(XDP)?;
-        let link = program.attach_to_if_index(interface.index, mode).map_err(explain)?;
+        let link = match place {
+            Some(place) => program.attach_to_link(place),
+            None => program.attach_to_if_index(interface.index, mode),
+        };
+        let link = link.map_err(explain)?;
         // A link by file descriptor goes with the process, whatever ends it. Kernels before 5.9 have none.
         let link = program.take_link(link)?;
         Ok(Box::new(FdLink::try_from(link).context("this kernel has no XDP links (Linux 5.9)")?))
@@ -169,6 +188,7 @@ impl Kernel {
         interface: &Interface,
         side: TcAttachType,
         sign: Option<&clsact::Sign>,
+        places: &mut Places,
     ) -> Result<Link> {
         let name = match side {
             TcAttachType::Ingress => ingress_program(Ingress::Tc, interface),
@@ -178,7 +198,11 @@ impl Kernel {
         if let Some(sign) = sign {
             clsact::prepare(&interface.name, side, name, sign)?;
         }
-        let link = program.attach(&interface.name, side).map_err(explain)?;
+        let link = match places.take_tc(side) {
+            Some(place) => program.attach_to_link(place),
+            None => program.attach(&interface.name, side),
+        };
+        let link = link.map_err(explain)?;
         Ok(Box::new(program.take_link(link)?))
     }
 
@@ -231,6 +255,33 @@ fn candidates(interface: &Interface, mode: Mode) -> &'static [Ingress] {
         (Mode::Generic, _) => &[Ingress::Generic],
         (Mode::Tc, _) => &[Ingress::Tc],
     }
+}
+
+/// The kind of XDP, unless it is tc.
+fn xdp_mode(ingress: Ingress) -> Option<XdpMode> {
+    match ingress {
+        Ingress::Native => Some(XdpMode::Driver),
+        Ingress::Generic => Some(XdpMode::Skb),
+        Ingress::Tc => None,
+    }
+}
+
+/// Holds the places at an interface that [`Kernel::attach`] will take first. What is not to be had is left to it, which
+/// tells; and so are filters that are no links, where somebody may have to be told about them first.
+fn hold(interface: &Interface, mode: Mode, xdp: &mut Xdp, tc: &mut SchedClassifier) -> Places {
+    let mut places = Places::default();
+    if !has_tcx() {
+        return places;
+    }
+    let ingress = candidates(interface, mode).first().copied();
+    let held = match ingress.and_then(xdp_mode) {
+        Some(mode) => places.hold_xdp(xdp, interface, mode),
+        None => places.hold_tc(tc, interface, TcAttachType::Ingress),
+    };
+    if held.is_ok() && interface.link_layer != LinkLayer::Loopback {
+        let _ = places.hold_tc(tc, interface, TcAttachType::Egress);
+    }
+    places
 }
 
 /// Why this way is the best one; if it is not, what was tried before tells why.

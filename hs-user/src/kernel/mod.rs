@@ -10,6 +10,7 @@ mod jumps;
 mod memory;
 mod netlink;
 mod object;
+mod place;
 mod pod;
 mod readings;
 mod replay;

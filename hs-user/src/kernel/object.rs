@@ -17,6 +17,7 @@ use hs_common::track::Sweep;
 use hs_common::victim::Budget;
 
 use super::jumps::{Jumps, descriptor};
+use super::place::{HOLD_TC, HOLD_XDP, Places};
 use super::pod::Plain;
 use super::{capabilities, victims};
 use crate::privilege;
@@ -56,6 +57,8 @@ pub struct Kernel {
     pub(super) ebpf: Ebpf,
     /// What is attached to each interface, by its number, for as long as it is kept here.
     pub(super) links: HashMap<u32, Vec<Link>>,
+    /// What is held for interfaces that are attached to next, by their number.
+    pub(super) places: HashMap<u32, Places>,
     jumps: Jumps,
     config: Config,
     pub(super) seed: u64,
@@ -94,7 +97,8 @@ impl Kernel {
             .load(OBJECT)
             .map_err(explain)?;
         let jumps = Jumps::take(&mut ebpf)?;
-        let mut kernel = Kernel { ebpf, links: HashMap::new(), jumps, config: settings, seed };
+        let mut kernel =
+            Kernel { ebpf, links: HashMap::new(), places: HashMap::new(), jumps, config: settings, seed };
         kernel.set_watch_began(settings.watch_began_ns)?;
         Ok(kernel)
     }
@@ -138,17 +142,31 @@ impl Kernel {
         loaded(&mut self.ebpf, name)
     }
 
-    /// Loads programs side by side, and what they jump to. One that the kernel refuses stays as it is, and so does one for
-    /// which there may be no thread: it is loaded when it is first used.
-    pub(super) fn load_at_once(&mut self, names: &[&str]) {
+    /// Loads programs side by side, and what they jump to; meanwhile, this thread may hold places for them. A program that
+    /// the kernel refuses stays as it is, and so does one for which there may be no thread: it is loaded when it is first
+    /// used.
+    pub(super) fn load_at_once(
+        &mut self,
+        names: &[&str],
+        meanwhile: impl FnOnce(&mut Xdp, &mut SchedClassifier),
+    ) {
         let mut all = names.to_vec();
         for (_, program) in self.ebpf.programs().filter(|(name, _)| names.contains(name)) {
             all.extend(self.jumps.of(program).map(|jump| jump.program));
         }
+        let mut holders = (None, None);
         thread::scope(|scope| {
-            let wanted = self.ebpf.programs_mut().filter(|(name, _)| all.contains(name));
-            for (_, program) in wanted {
-                let _ = thread::Builder::new().spawn_scoped(scope, || load(program));
+            for (name, program) in self.ebpf.programs_mut() {
+                if all.contains(&name) {
+                    let _ = thread::Builder::new().spawn_scoped(scope, || load(program));
+                } else if name == HOLD_XDP {
+                    holders.0 = program.try_into().ok();
+                } else if name == HOLD_TC {
+                    holders.1 = program.try_into().ok();
+                }
+            }
+            if let (Some(xdp), Some(tc)) = holders {
+                meanwhile(xdp, tc);
             }
         });
     }

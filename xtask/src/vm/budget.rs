@@ -11,6 +11,8 @@ const LIMITS: &[(&str, u32)] = &[
     ("hs_replay", 75_000),
     ("hs_follow_xdp", 50_000),
     ("hs_follow_tc", 50_000),
+    ("hs_hold_xdp", 10),
+    ("hs_hold_tc", 10),
     ("hs_sweep", 10_000),
 ];
 
