@@ -120,9 +120,10 @@ impl Watch {
         let log = if debug { Some(kernel_log::start(&mut kernel)?) } else { None };
         let quiet = settings.common.verbosity == Verbosity::Quiet;
         let interfaces = Interfaces::attach(found, &mut kernel, settings.mode, quiet)?;
-        kernel.prepare_sweeps()?;
         kernel.set_watch_began(clock::monotonic_ns())?;
         interfaces.tell_all();
+        // Nothing is due for a while yet.
+        kernel.prepare_sweeps()?;
         // SAFETY: the ring buffer owns its file descriptor and keeps it until it is dropped.
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
         let events = events.context("can't wait for the ring buffer")?;

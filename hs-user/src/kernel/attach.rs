@@ -11,7 +11,7 @@ use aya::programs::{ProgramError, SchedClassifier, Xdp, loaded_programs};
 use aya::util::KernelVersion;
 use caps::Capability;
 
-use super::object::{Link, SWEEP, TakesNone};
+use super::object::{Link, TakesNone};
 use super::place::Places;
 use super::{Interface, Kernel, LinkLayer, clsact};
 use crate::cli::Mode;
@@ -77,7 +77,7 @@ impl Kernel {
     /// can be loaded any more. Meanwhile their places are held. What the kernel refuses is asked for again, and told, where
     /// it is needed.
     pub fn prepare(&mut self, interfaces: &[Interface], others: bool, mode: Mode) {
-        let mut names = vec![SWEEP];
+        let mut names = Vec::new();
         for interface in interfaces {
             names.extend(
                 candidates(interface, mode).first().map(|ingress| ingress_program(*ingress, interface)),
