@@ -19,7 +19,7 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use course::{Course, target};
 use parse::{Flow, Key4, Key6, parse};
 
-/// As many flows as hs-mon remembers by default.
+/// As many flows as hs-mon remembers by default; a row of the bench may want others.
 const FLOWS: usize = 131_072;
 
 /// What is kept of a flow: its first SYN's time and sequence number, as one would need them.

@@ -40,7 +40,7 @@ pub struct Measured {
 
 /// A row on an unused stand.
 pub fn measure(row: &'static Row, hook: Hook, v6: bool, cores: &[usize], effort: Effort) -> Result<Measured> {
-    let mut stand = Stand::new(hook, cores)?;
+    let mut stand = Stand::new(hook, cores, row.lru_entries)?;
     let mut traffic = SUBJECTS.map(|target| Traffic { target, v6, cursors: [0; Area::COUNT], flows: 0 });
     for traffic in traffic.iter_mut().filter(|traffic| traffic.target != target::LOOKUP) {
         traffic.prepare(&mut stand, row.before, effort.most_before)?;

@@ -1,5 +1,7 @@
 //! What is measured: for each row, the traffic that comes before and the packets that are timed.
 
+use hs_common::Config;
+
 use crate::course::target;
 use crate::frame::Frame;
 
@@ -69,6 +71,8 @@ pub struct Row {
     pub warm: bool,
     /// What an ordinary design would do with these packets.
     pub ordinary: u32,
+    /// Entries of its LRU hash map.
+    pub lru_entries: u32,
     /// Handshakes that each flow of the timed step completes.
     pub completes: bool,
     /// Whether it is measured on several cores at once, too.
@@ -92,6 +96,7 @@ const PLAIN: Row = Row {
     timed: step(Frame::Data, MADE),
     warm: true,
     ordinary: target::LOOKUP,
+    lru_entries: Config::DEFAULT.max_flows,
     completes: false,
     on_all_cores: false,
 };
@@ -165,6 +170,14 @@ pub const ROWS: &[Row] = &[
         before: &[all(Frame::Syn, FLOODERS, FLOOD)],
         timed: all(Frame::Syn, FLOODERS, MANY),
         on_all_cores: true,
+        ..FIRST_SYN
+    },
+    Row {
+        id: "syn_4m_beside_1m",
+        name: "the same, beside an LRU of 1,048,576 entries",
+        before: &[all(Frame::Syn, FLOODERS, FLOOD)],
+        timed: all(Frame::Syn, FLOODERS, MANY),
+        lru_entries: 1 << 20,
         ..FIRST_SYN
     },
     Row {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use aya::maps::{MapData, PerCpuArray, PerCpuValues, ProgramArray, RingBuf};
 use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
-use aya::{Ebpf, Pod};
+use aya::{Ebpf, EbpfLoader, Pod};
 use hs_common::{Config, Counters};
 use hs_mon::kernel::{Kernel, Options};
 
@@ -77,12 +77,14 @@ pub struct Stand {
 }
 
 impl Stand {
-    pub fn new(hook: Hook, cores: &[usize]) -> Result<Stand> {
+    pub fn new(hook: Hook, cores: &[usize], lru_entries: u32) -> Result<Stand> {
         // As live: events are thinned, and the watch has begun, long ago.
         let config = Config { thin_events: 1, watch_began_ns: 1, ..Config::DEFAULT };
         let mut mon = Kernel::load(&Options { config, replaying: false, log_level: 0 })?;
         let events = mon.take_events()?;
-        let mut own = Ebpf::load(OBJECT).context("can't load the programs to measure against")?;
+        let mut loader = EbpfLoader::new();
+        loader.map_max_entries("SEEN_V4", lru_entries).map_max_entries("SEEN_V6", lru_entries);
+        let mut own = loader.load(OBJECT).context("can't load the programs to measure against")?;
         let map = if hook == Hook::Xdp { "JUMPS_XDP" } else { "JUMPS_TC" };
         let mut jumps = ProgramArray::try_from(own.take_map(map).context("no table of jumps")?)?;
         load(&mut own, &hook.own("shuffle"))?;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use super::start::{self, Starts};
 use super::{capture, kernel, live_table, ordinary};
 use crate::build::{self, Profile};
 use crate::lab::clients::{Clients, Tally};
@@ -54,6 +55,8 @@ const ALL: [Attached; 7] = [
 
 /// What came out of all measurements, for each kind of traffic by what was attached.
 pub struct Outcomes {
+    /// How long it takes to begin.
+    pub starts: Vec<Starts>,
     /// No attack.
     pub ordinary: Vec<Outcome>,
     /// A fifth of it spoofed SYNs.
@@ -81,8 +84,6 @@ pub struct Monitored {
     /// While packets were sent.
     pub elapsed: Duration,
     pub peak_bytes: u64,
-    /// From its start until it watched.
-    pub start: Duration,
     /// Its last totals.
     pub totals: Value,
     /// Connections that honest clients made.
@@ -136,6 +137,8 @@ pub fn run(quick: bool) -> Result<Value> {
         bench: kernel::build()?,
         output: cargo::workspace()?.target_directory.join("bench-live.json"),
     };
+    // First of all, as long as this process is small.
+    let starts = start::measure(&programs.hs_mon)?;
     let rounds = if quick { 1 } else { 5 };
     // Here the differences are smaller, and one round tells too little of them.
     let ordinary = measure_mix(ordinary::frames(), rounds.max(3), &programs)?;
@@ -143,7 +146,7 @@ pub fn run(quick: bool) -> Result<Value> {
     let monitored: Vec<Attached> =
         ALL.into_iter().filter(|attached| !matches!(attached, Attached::Pass(_))).collect();
     let flood = measure_all(&monitored, rounds, &programs, |wire| Ok(flood(wire)), true)?;
-    let outcomes = Outcomes { ordinary, mixed, flood };
+    let outcomes = Outcomes { starts, ordinary, mixed, flood };
     print!("{}", live_table::tables(&outcomes));
     Ok(live_table::figures(&outcomes))
 }
@@ -196,12 +199,10 @@ fn measure(
     let address = lab.server.plan.v4_at(PORT);
     let _server = Server::start(&lab.server.ns, &[address], Manner::Close, None)?;
     let alert = Arc::new(OnceLock::new());
-    let launched = Instant::now();
     // Of a million packets there are so many lines that their reader, in this process, would be measured too.
     let output = (!honest).then_some(programs.output.as_path());
     let before_watch = passed_through(&lab.server)?;
     let monitor = launch(&lab, attached, programs, &alert, output)?;
-    let start = launched.elapsed();
     let clients =
         if honest { Some(Clients::start(&lab.client.ns, &[address], CLIENTS_PER_SECOND)?) } else { None };
     thread::sleep(SETTLE);
@@ -242,7 +243,7 @@ fn measure(
             - total("events_suppressed"),
         grown_bytes,
     };
-    let monitor = Monitored { cpu, elapsed, peak_bytes, start, totals, honest, reported, detection, ledger };
+    let monitor = Monitored { cpu, elapsed, peak_bytes, totals, honest, reported, detection, ledger };
     Ok(Outcome { attached, rate, rates: vec![rate], monitor: Some(monitor) })
 }
 

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::live::{Attached, Monitored, Outcome, Outcomes};
+use super::start;
 
 /// All tables, as Markdown.
 pub fn tables(outcomes: &Outcomes) -> String {
-    rates("A million packets of ordinary traffic through a pair of interfaces", &outcomes.ordinary)
+    start::table(&outcomes.starts)
+        + &rates("A million packets of ordinary traffic through a pair of interfaces", &outcomes.ordinary)
         + &rates(
             "A million packets through a pair of interfaces, under attack: 20 % spoofed SYNs",
             &outcomes.mixed,
@@ -43,14 +45,14 @@ fn rates(heading: &str, outcomes: &[Outcome]) -> String {
 fn flood(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
         "\n### A million distinct spoofed SYNs, and honest clients beside them\n\n\
-         | attached | SYNs a second | CPU of hs-mon | peak memory | grown by | honest handshakes | reported | packets not counted | events lost | lost unseen | first alert after | start to attached |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         | attached | SYNs a second | CPU of hs-mon | peak memory | grown by | honest handshakes | reported | packets not counted | events lost | lost unseen | first alert after |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for outcome in outcomes {
         let _ = write!(text, "| {} | {:.0},000 ", name(outcome.attached), outcome.rate / 1000.0);
         let _ = match &outcome.monitor {
             Some(monitor) => writeln!(text, "{}", of_flood(monitor)),
-            None => writeln!(text, "| | | | | | | | | | |"),
+            None => writeln!(text, "| | | | | | | | | |"),
         };
     }
     text
@@ -59,7 +61,7 @@ fn flood(outcomes: &[Outcome]) -> String {
 fn of_flood(monitor: &Monitored) -> String {
     let detection = monitor.detection.map_or("never".to_owned(), |time| format!("{} ms", time.as_millis()));
     format!(
-        "| {} of one core | {} MB | {} kB | {} | {} | {} | {} | {} | {detection} | {} ms |",
+        "| {} of one core | {} MB | {} kB | {} | {} | {} | {} | {} | {detection} |",
         percent(monitor.cpu.as_secs_f64() / monitor.elapsed.as_secs_f64()),
         monitor.peak_bytes / 1_000_000,
         monitor.ledger.grown_bytes / 1_000,
@@ -68,7 +70,6 @@ fn of_flood(monitor: &Monitored) -> String {
         monitor.ledger.packets_missed,
         monitor.total("events_lost"),
         monitor.ledger.events_missed,
-        monitor.start.as_millis(),
     )
 }
 
@@ -104,6 +105,7 @@ fn of_passing(outcomes: &[Outcome], outcome: &Outcome) -> Option<f64> {
 pub fn figures(outcomes: &Outcomes) -> Value {
     let all = |outcomes: &[Outcome]| outcomes.iter().map(figure).collect::<Value>();
     json!({
+        "starts": start::figures(&outcomes.starts),
         "ordinary": all(&outcomes.ordinary),
         "mixed": all(&outcomes.mixed),
         "flood": all(&outcomes.flood),
@@ -116,7 +118,6 @@ fn figure(outcome: &Outcome) -> Value {
             "cpu_seconds": monitor.cpu.as_secs_f64(),
             "seconds": monitor.elapsed.as_secs_f64(),
             "peak_bytes": monitor.peak_bytes,
-            "start_ms": monitor.start.as_millis() as u64,
             "honest_connected": monitor.honest.connected,
             "honest_reported": monitor.reported,
             "events_lost": monitor.total("events_lost"),

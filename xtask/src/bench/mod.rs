@@ -10,6 +10,7 @@ mod live;
 mod live_table;
 mod ordinary;
 mod replay;
+mod start;
 mod usage;
 
 use std::fs;
