@@ -4,10 +4,19 @@
 use crate::track::{Scratch, Sweep};
 use crate::{Counters, Event};
 
-/// Bytes of the ring buffer of events.
-pub const RING_BYTES: usize = 4 << 20;
-/// Events that the ring buffer has room for: each has a header of 8 bytes (kernel/bpf/ringbuf.c).
+/// Bytes of the ring buffers of events, of all CPUs together.
+const RING_BYTES: usize = 4 << 20;
+/// Events that they have room for: each has a header of 8 bytes (kernel/bpf/ringbuf.c).
 pub const RING_EVENTS: u64 = (RING_BYTES / (size_of::<Event>() + 8)) as u64;
+/// The least that a CPU has: what half a million completed handshakes a second need until user space looks again.
+const LEAST_RING_BYTES: usize = 256 << 10;
+
+/// Bytes of the ring buffer of each of so many CPUs: a power of two, as the kernel wants it.
+pub const fn ring_bytes(cpus: u32) -> usize {
+    let share = RING_BYTES / if cpus == 0 { 1 } else { cpus as usize };
+    let bytes = share.next_power_of_two();
+    if bytes < LEAST_RING_BYTES { LEAST_RING_BYTES } else { bytes }
+}
 
 /// The state of the watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,4 +89,21 @@ pub struct SweepRun {
     pub shutdown: u32,
     /// Zero.
     pub padding: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::victim::Budget;
+
+    /// What is always told, completed handshakes, finds room in the rest.
+    #[test]
+    fn the_bursts_of_a_cpu_leave_room_in_its_ring_buffer() {
+        for cpus in [1, 2, 3, 6, 16, 64, 500, 4096] {
+            let room = (ring_bytes(cpus) / (size_of::<Event>() + 8)) as u64;
+            let both_roles = Budget::total(RING_EVENTS, cpus).burst * Role::COUNT as u64;
+            assert!(both_roles * 4 <= room * 3, "{cpus} CPUs: {both_roles} of {room}");
+            assert!(ring_bytes(cpus).is_power_of_two(), "{cpus} CPUs");
+        }
+    }
 }

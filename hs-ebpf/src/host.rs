@@ -3,7 +3,7 @@
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::btf_maps::ProgramArray;
-use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use hs_common::flow::FlowKey;
 use hs_common::shared::{Cpu, Role};
 use hs_common::syn_cache::{FirstSyn, HashKey, Line, State, Word};
@@ -225,7 +225,9 @@ impl Host for Kernel {
     #[inline(always)]
     fn emit(&mut self, event: &Event) -> bool {
         log::event(event);
-        EVENTS.output(event, 0).is_ok()
+        // SAFETY: a helper without arguments.
+        let cpu = unsafe { bpf_get_smp_processor_id() };
+        EVENTS.get(cpu).is_some_and(|ring| ring.output(event, 0).is_ok())
     }
 
     #[inline(always)]

@@ -1,10 +1,10 @@
 //! The maps and the read-only settings. Sizes given here are defaults; the loader sets the real ones.
 
 use aya_ebpf::Global;
-use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use hs_common::flow::FlowKey;
-use hs_common::shared::{Cpu, RING_BYTES, RING_EVENTS, Replay, Role, SweepRun, Watch};
+use hs_common::shared::{Cpu, RING_EVENTS, Replay, Role, SweepRun, Watch};
 use hs_common::syn_cache::{Brief, HashKey, Line, Rest};
 use hs_common::track::{Scratch, Versioned};
 use hs_common::victim::Budget;
@@ -45,9 +45,9 @@ pub static WATCH: Array<Watch, 1> = Array::new();
 #[btf_map]
 pub static SWEEP: Array<SweepRun, 1> = Array::new();
 
-/// Events on their way to user space.
+/// Events on their way to user space: a ring buffer for each CPU, for all of one would wait for its lock. User space makes them.
 #[btf_map]
-pub static EVENTS: RingBuf<Event, RING_BYTES> = RingBuf::new();
+pub static EVENTS: ArrayOfMaps<RingBuf<Event, 4096>, 1> = ArrayOfMaps::new();
 
 /// Totals and working memory of each CPU: one for packets, one for sweeps (see [`Role`]).
 #[btf_map]

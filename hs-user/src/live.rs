@@ -11,10 +11,9 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use aya::maps::{MapData, RingBuf};
 use aya::sys::{Stats, enable_stats};
 use caps::Capability;
-use hs_common::{Counter, Counters, Event, Outcome};
+use hs_common::{Counter, Counters, Outcome};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
@@ -24,7 +23,7 @@ use crate::clock;
 use crate::config_file;
 use crate::dashboard::{About, Dashboard, Screen, Wish};
 use crate::desk::{Desk, OBSERVE_EVERY_NS};
-use crate::kernel::{Kernel, Options, map_memory, mib};
+use crate::kernel::{Events, Kernel, Options, map_memory, mib};
 use crate::kernel_log;
 use crate::metrics::{Endpoint, Metrics};
 use crate::netns;
@@ -41,7 +40,7 @@ use time::{Stop, tick, ticks};
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 /// How long the ring buffer is left alone after it was read. An event that comes when all was read is told at
 /// once; under load, events gather meanwhile, and neither this process nor the kernel pays a wake-up for each.
-/// The buffer has room for eight times what comes in that time at a million events a second.
+/// The buffers of all CPUs have room for eight times what comes in that time at a million events a second.
 const REST_AFTER_READ: Duration = Duration::from_millis(5);
 /// Handshakes of which one direction was missing before the user is told so.
 const ONE_SIDED_ENOUGH: u64 = 10;
@@ -73,7 +72,7 @@ struct Signals {
 
 struct Watch {
     kernel: Kernel,
-    events: AsyncFd<RingBuf<MapData>>,
+    events: AsyncFd<Events>,
     desk: Desk<Output>,
     output: Output,
     interfaces: Interfaces,
@@ -124,9 +123,9 @@ impl Watch {
         interfaces.tell_all();
         // Nothing is due for a while yet.
         kernel.prepare_sweeps()?;
-        // SAFETY: the ring buffer owns its file descriptor and keeps it until it is dropped.
+        // SAFETY: the events own their file descriptor and keep it until they are dropped.
         let events = unsafe { AsyncFd::register(kernel.take_events()?) };
-        let events = events.context("can't wait for the ring buffer")?;
+        let events = events.context("can't wait for the ring buffers")?;
         let mut desk = Desk::new(reporter, settings.common.detection.clone()).with_host();
         desk.unix_offset_ns = clock::unix_offset_ns();
         if endpoint.is_some() {
@@ -241,8 +240,7 @@ impl Watch {
 
     /// Reports the next event, if there is one.
     fn report_next(&mut self) -> Result<bool> {
-        let Some(record) = self.events.get_mut().next() else { return Ok(false) };
-        let event = Event::from_bytes(&record).context("the kernel side sent an unknown record")?;
+        let Some(event) = self.events.get_mut().next()? else { return Ok(false) };
         self.desk.event(&event, &Origin::Interface(self.interfaces.name(event.ifindex)))?;
         Ok(true)
     }

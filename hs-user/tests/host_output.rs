@@ -33,7 +33,7 @@ use small_disk::SmallDisk;
 use watch::{json, program};
 
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9435);
-/// More than pipe, waiting lines and ring buffer hold: 40,329 events in the ring, a few thousand lines before it.
+/// More than pipe, waiting lines and ring buffers hold: 40,329 events at the most in these, a few thousand lines before them.
 const TOO_MANY: u32 = 60_000;
 /// More than a pipe holds.
 const MANY: u32 = 2_000;

@@ -186,7 +186,7 @@ fn the_verifier_takes_every_program() {
         let cost = verifier::cost(&mut bench.kernel, program);
         println!("verifier {program} {cost}");
         assert!((1..1_000_000).contains(&cost.instructions), "{program}: {cost}");
-        assert!((1..=512).contains(&cost.largest_frame()), "{program}: {cost}");
+        assert!(cost.largest_frame() <= 512, "{program}: {cost}");
     }
 }
 
@@ -278,11 +278,27 @@ fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
     println!("{} packets in {} random sequences, through both engines", packets.get(), played.get());
 }
 
+/// Each CPU has a ring buffer of its own, and what comes out of them comes in the order in which it happened.
+#[test]
+fn events_of_all_cpus_come_in_order() {
+    const HANDSHAKES: usize = 20;
+    let mut bench = Bench::roomy(false);
+    for number in 0..HANDSHAKES {
+        processor::on_processor(number % 2, || {
+            for tcp in [i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1)] {
+                bench.send(Program::Xdp, &Envelope::V4.wrap(&tcp, 4000 + number as u16));
+            }
+        });
+    }
+    let ports: Vec<u16> = bench.events().iter().map(|event| event.src_port).collect();
+    assert_eq!(ports, (4000..4000 + HANDSHAKES as u16).collect::<Vec<_>>());
+}
+
 /// Each CPU tells as much as it may at once, and nobody reads meanwhile: completed handshakes, which are always told, find
 /// room all the same.
 #[test]
 fn what_is_thinned_never_fills_the_ring_buffer() {
-    // In full, more on two CPUs than the ring buffer has room for.
+    // In full, more on each of two CPUs than its ring buffer has room for.
     let on_each = guest::unless_guest("SYNs that give way on each processor", 34_000, 500);
     let config = Config { max_flows: 64, thin_events: 1, watch_began_ns: 1, ..Config::DEFAULT };
     let mut bench = Bench::new(config, false);

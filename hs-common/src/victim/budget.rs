@@ -20,7 +20,7 @@ const LEAST_PER_SECOND: u64 = 500;
 
 impl Budget {
     /// For all responders together, and for anomalies: an attack on many ports is bounded too. It is that of one of
-    /// `cpus` CPUs, for packets; sweeps have another. All bursts at once fill three quarters of a ring buffer
+    /// `cpus` CPUs, for packets; sweeps have another. All bursts at once fill three quarters of ring buffers
     /// with room for `room` events: what is always told, completed handshakes, finds room in the rest.
     pub const fn total(room: u64, cpus: u32) -> Budget {
         let cpus = if cpus == 0 { 1 } else { cpus as u64 };

@@ -141,7 +141,7 @@ impl Traffic {
             }
         };
         let took = stand.send(&frame, flows * step.frame.packets_per_flow(), course)?;
-        stand.drain();
+        stand.drain()?;
         match step.area {
             Area::Made(all) | Area::Pending(all) | Area::Flood(all) | Area::Strangers(all) => {
                 self.cursors[index] = (cursor + flows) % all;

@@ -4,12 +4,12 @@ use std::sync::Barrier;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use aya::maps::{MapData, PerCpuArray, PerCpuValues, ProgramArray, RingBuf};
+use aya::maps::{MapData, PerCpuArray, PerCpuValues, ProgramArray};
 use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
 use hs_common::{Config, Counters};
-use hs_mon::kernel::{Kernel, Options};
+use hs_mon::kernel::{Events, Kernel, Options};
 
 use crate::anchor;
 use crate::course::{Course, target};
@@ -69,7 +69,7 @@ pub struct Stand {
     hook: Hook,
     own: Ebpf,
     mon: Kernel,
-    events: RingBuf<MapData>,
+    events: Events,
     courses: PerCpuArray<MapData, Course>,
     /// Programs stay in it for as long as somebody holds it.
     _jumps: ProgramArray<MapData>,
@@ -135,12 +135,12 @@ impl Stand {
     }
 
     /// Takes hs-mon's events, and returns how many there were.
-    pub fn drain(&mut self) -> u64 {
+    pub fn drain(&mut self) -> Result<u64> {
         let mut events = 0;
-        while self.events.next().is_some() {
+        while self.events.next()?.is_some() {
             events += 1;
         }
-        events
+        Ok(events)
     }
 
     /// hs-mon's totals.

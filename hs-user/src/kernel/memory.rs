@@ -8,6 +8,7 @@ use aya::util::nr_cpus;
 use aya_obj::generated::bpf_map_type;
 use aya_obj::{Map, Object};
 use hs_common::Config;
+use hs_common::shared::ring_bytes;
 
 use super::object::{OBJECT, map_sizes};
 
@@ -32,7 +33,8 @@ pub fn map_memory(config: &Config) -> Result<u64> {
         let size = sizes.iter().find(|(sized, _)| *sized == name);
         u64::from(size.map_or(map.max_entries(), |(_, size)| *size))
     };
-    Ok(object.maps.iter().map(|(name, map)| bytes(map, entries(name, map), u64::from(cpus))).sum())
+    let maps = object.maps.iter().map(|(name, map)| bytes(map, entries(name, map), u64::from(cpus)));
+    Ok(maps.sum::<u64>() + u64::from(cpus) * ring(ring_bytes(cpus) as u64))
 }
 
 /// As people read it.
@@ -52,9 +54,14 @@ fn bytes(map: &Map, entries: u64, cpus: u64) -> u64 {
             (entries + cpus) * entry + entries.next_power_of_two() * HASH_BUCKET
         }
         PER_CPU_ARRAY => entries * (POINTER + value * cpus),
-        RING => entries + (RING_PAGES + (2 * entries / PAGE * POINTER).div_ceil(PAGE)) * PAGE,
+        RING => ring(entries),
         _ => (entries * value).next_multiple_of(PAGE),
     }
+}
+
+/// Of a ring buffer with so many bytes of data.
+fn ring(data: u64) -> u64 {
+    data + (RING_PAGES + (2 * data / PAGE * POINTER).div_ceil(PAGE)) * PAGE
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod attach;
 mod batch;
 mod capabilities;
 mod clsact;
+mod events;
 mod genetlink;
 mod interface;
 mod jumps;
@@ -20,6 +21,7 @@ mod victims;
 
 pub use attach::{Attachment, Ingress, has_tcx, ways, xdp_holder};
 pub use capabilities::missing_capabilities;
+pub use events::Events;
 pub use interface::{Interface, LinkLayer};
 pub use memory::{map_memory, mib};
 pub use netlink::{LinkChange, LinkNews};

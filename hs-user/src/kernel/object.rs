@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::{fmt, thread};
 
 use anyhow::{Context, Result, anyhow};
-use aya::maps::{Array, MapData, MapError, RingBuf};
+use aya::maps::{Array, MapData, MapError};
 use aya::programs::{Program, ProgramError, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
@@ -16,6 +16,7 @@ use hs_common::syn_cache::{HashKey, WAYS};
 use hs_common::track::Sweep;
 use hs_common::victim::Budget;
 
+use super::events::Events;
 use super::jumps::{Jumps, descriptor};
 use super::place::{HOLD_TC, HOLD_XDP, Places};
 use super::pod::Plain;
@@ -60,6 +61,7 @@ pub struct Kernel {
     /// What is held for interfaces that are attached to next, by their number.
     pub(super) places: HashMap<u32, Places>,
     jumps: Jumps,
+    events: Option<Events>,
     config: Config,
     pub(super) seed: u64,
 }
@@ -97,8 +99,17 @@ impl Kernel {
             .load(OBJECT)
             .map_err(explain)?;
         let jumps = Jumps::take(&mut ebpf)?;
-        let mut kernel =
-            Kernel { ebpf, links: HashMap::new(), places: HashMap::new(), jumps, config: settings, seed };
+        // Packets of a capture may have one time: only one ring buffer keeps their order.
+        let events = Events::make(&mut ebpf, cpus, options.replaying)?;
+        let mut kernel = Kernel {
+            ebpf,
+            links: HashMap::new(),
+            places: HashMap::new(),
+            jumps,
+            events: Some(events),
+            config: settings,
+            seed,
+        };
         kernel.set_watch_began(settings.watch_began_ns)?;
         Ok(kernel)
     }
@@ -176,10 +187,9 @@ impl Kernel {
         Ok(self.ready(name)?.info()?.verified_instruction_count())
     }
 
-    /// The ring buffer of events. Once.
-    pub fn take_events(&mut self) -> Result<RingBuf<MapData>> {
-        let map = self.ebpf.take_map("EVENTS").ok_or_else(|| anyhow!("the ring buffer was taken before"))?;
-        Ok(RingBuf::try_from(map)?)
+    /// The events. Once.
+    pub fn take_events(&mut self) -> Result<Events> {
+        self.events.take().ok_or_else(|| anyhow!("the ring buffers were taken before"))
     }
 
     /// Loads the sweep, so that a kernel that refuses it says so at the start.
@@ -273,8 +283,9 @@ fn load(program: &mut Program) -> Result<(), ProgramError> {
 }
 
 /// Entries of the maps whose size is not the object's to tell. `settings` are rounded.
-pub(super) fn map_sizes(settings: &Config, cpus: u32) -> [(&'static str, u32); 6] {
+pub(super) fn map_sizes(settings: &Config, cpus: u32) -> [(&'static str, u32); 7] {
     [
+        ("EVENTS", cpus),
         ("FLOWS", settings.max_flows + SPARE_FLOWS),
         ("LINES", settings.max_flows / WAYS as u32),
         ("EVICTIONS", settings.max_flows / WAYS as u32),

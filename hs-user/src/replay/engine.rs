@@ -2,8 +2,7 @@
 
 use std::io;
 
-use anyhow::{Context, Result};
-use aya::maps::{MapData, RingBuf};
+use anyhow::Result;
 use hs_common::memory::Tracker;
 use hs_common::packet::Captured;
 use hs_common::parse::Link;
@@ -11,7 +10,7 @@ use hs_common::track::Place;
 use hs_common::{Config, Counters, Event};
 
 use crate::capture::{Batch, LinkType};
-use crate::kernel::{Kernel, Options};
+use crate::kernel::{Events, Kernel, Options};
 use crate::responders::Responders;
 
 /// What a replay needs of an engine. Times are those of the capture, in nanoseconds since 1970.
@@ -79,7 +78,7 @@ impl Engine for InMemory {
 /// The BPF programs, packet by packet through `BPF_PROG_TEST_RUN`.
 pub(super) struct InKernel {
     kernel: Kernel,
-    events: RingBuf<MapData>,
+    events: Events,
 }
 
 impl InKernel {
@@ -108,8 +107,8 @@ impl Engine for InKernel {
     }
 
     fn drain(&mut self, each: &mut dyn FnMut(&Event) -> io::Result<()>) -> Result<()> {
-        while let Some(record) = self.events.next() {
-            each(&Event::from_bytes(&record).context("the kernel side sent an unknown record")?)?;
+        while let Some(event) = self.events.next()? {
+            each(&event)?;
         }
         Ok(())
     }

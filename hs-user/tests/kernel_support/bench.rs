@@ -1,10 +1,9 @@
 //! The BPF programs on a bench: packets by `BPF_PROG_TEST_RUN`, events and totals read back.
 
-use aya::maps::{MapData, RingBuf};
 use hs_common::event::{KIND_HANDSHAKE, RTT_UNKNOWN};
 use hs_common::parse::Link;
 use hs_common::{Config, Counters, Event, Path};
-use hs_mon::kernel::{Kernel, Options};
+use hs_mon::kernel::{Events, Kernel, Options};
 
 use crate::case::Case;
 use crate::frame::{Frame, Side};
@@ -93,7 +92,7 @@ impl Way {
 /// A loaded object with its own maps.
 pub struct Bench {
     pub kernel: Kernel,
-    events: RingBuf<MapData>,
+    events: Events,
     now_ns: u64,
     told: Counters,
     /// Cases played: each has a flow of its own.
@@ -153,8 +152,8 @@ impl Bench {
     /// The events since the last call.
     pub fn events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Some(record) = self.events.next() {
-            events.push(Event::from_bytes(&record).expect("a record has the size of an event"));
+        while let Some(event) = self.events.next().expect("records are events") {
+            events.push(event);
         }
         events
     }
