@@ -240,7 +240,7 @@ impl Watch {
 
     /// Reports the next event, if there is one.
     fn report_next(&mut self) -> Result<bool> {
-        let Some(event) = self.events.get_mut().next()? else { return Ok(false) };
+        let Some(event) = self.events.get_mut().take_oldest()? else { return Ok(false) };
         self.desk.event(&event, &Origin::Interface(self.interfaces.name(event.ifindex)))?;
         Ok(true)
     }

@@ -137,7 +137,7 @@ impl Stand {
     /// Takes hs-mon's events, and returns how many there were.
     pub fn drain(&mut self) -> Result<u64> {
         let mut events = 0;
-        while self.events.next()?.is_some() {
+        while self.events.take_oldest()?.is_some() {
             events += 1;
         }
         Ok(events)

@@ -45,11 +45,11 @@ impl Events {
         Ok(Events { rings, readable })
     }
 
-    /// The next event: of those at the heads of the ring buffers the oldest.
+    /// Takes the next event: of those at the heads of the ring buffers the oldest.
     ///
     /// # Errors
     /// What came is no event.
-    pub fn next(&mut self) -> Result<Option<Event>> {
+    pub fn take_oldest(&mut self) -> Result<Option<Event>> {
         for ring in &mut self.rings {
             if ring.head.is_none()
                 && let Some(record) = ring.buffer.next()

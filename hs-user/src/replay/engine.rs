@@ -107,7 +107,7 @@ impl Engine for InKernel {
     }
 
     fn drain(&mut self, each: &mut dyn FnMut(&Event) -> io::Result<()>) -> Result<()> {
-        while let Some(event) = self.events.next()? {
+        while let Some(event) = self.events.take_oldest()? {
             each(&event)?;
         }
         Ok(())

@@ -152,7 +152,7 @@ impl Bench {
     /// The events since the last call.
     pub fn events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Some(event) = self.events.next().expect("records are events") {
+        while let Some(event) = self.events.take_oldest().expect("records are events") {
             events.push(event);
         }
         events
