@@ -21,6 +21,9 @@ const XDP: &str = "hs_xdp";
 /// The programs of all hooks.
 const PROGRAMS: [&str; 5] = [XDP, "hs_tc_ingress", "hs_tc_egress", "hs_tc_ingress_l3", "hs_tc_egress_l3"];
 
+/// At so many interfaces at the most places are held: the verifier is not busy for longer.
+const MOST_HELD: usize = 4;
+
 /// Where ingress is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ingress {
@@ -92,10 +95,16 @@ impl Kernel {
         let mut places = HashMap::new();
         self.load_at_once(&names, |xdp, tc| {
             if xdp.load().and_then(|()| tc.load()).is_ok() {
-                places = interfaces.iter().map(|at| (at.index, hold(at, mode, xdp, tc))).collect();
+                let first = interfaces.iter().take(MOST_HELD);
+                places = first.map(|at| (at.index, hold(at, mode, xdp, tc))).collect();
             }
         });
         self.places = places;
+    }
+
+    /// Lets go of the places that nobody has taken.
+    pub fn release_places(&mut self) {
+        self.places.clear();
     }
 
     /// Attaches to an interface, by `mode` or, with [`Mode::Auto`], by the cheapest way that works.
@@ -103,10 +112,11 @@ impl Kernel {
     /// # Errors
     /// None of the ways works; or the one that `mode` forces does not.
     pub fn attach(&mut self, interface: &Interface, mode: Mode) -> Result<Attachment> {
+        // What is not taken in the end is let go.
+        let mut places = self.places.remove(&interface.index).unwrap_or_default();
         interface.must_be_readable()?;
         let mut fallbacks = Vec::new();
         let sign = if has_tcx() { None } else { Some(clsact::Sign::put_up(interface.index, self.seed)?) };
-        let mut places = self.places.remove(&interface.index).unwrap_or_default();
         let (ingress, link) =
             self.attach_ingress(interface, mode, sign.as_ref(), &mut places, &mut fallbacks)?;
         let mut links = vec![link];

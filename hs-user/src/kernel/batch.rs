@@ -1,13 +1,16 @@
 //! Reads a whole map in a few system calls (`BPF_MAP_LOOKUP_BATCH`, Linux 5.6), which aya has
-//! not: entry by entry it takes two calls for each, too many to do four times a second.
+//! not: entry by entry it takes two calls for each, too many to do four times a second. And fills one in a single call.
 
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::{io, ptr};
 
 /// linux/bpf.h
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 /// Entries asked for at once. More than any bucket holds, or the kernel can't answer.
 const BATCH: usize = 1024;
+
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_UPDATE_BATCH: libc::c_long = 26;
 
 /// The part of `union bpf_attr` that the command takes.
 #[repr(C)]
@@ -20,6 +23,42 @@ struct Attributes {
     map_fd: u32,
     elem_flags: u64,
     flags: u64,
+}
+
+/// Puts maps, by their descriptors, into an array of maps, the first in the first place. In one call, if the kernel has it for
+/// such arrays (Linux 6.0): after each call it waits for an RCU grace period.
+///
+/// # Errors
+/// The kernel's.
+pub(super) fn fill_array(array: BorrowedFd<'_>, descriptors: &[RawFd]) -> io::Result<()> {
+    let keys: Vec<u32> = (0..descriptors.len() as u32).collect();
+    let mut attributes = Attributes {
+        in_batch: 0,
+        out_batch: 0,
+        keys: keys.as_ptr() as u64,
+        values: descriptors.as_ptr() as u64,
+        count: descriptors.len() as u32,
+        map_fd: array.as_raw_fd() as u32,
+        elem_flags: 0,
+        flags: 0,
+    };
+    // SAFETY: keys and values are of 4 bytes, as those of every array of maps, and live until the call returns.
+    let filled = unsafe {
+        libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_BATCH, &raw mut attributes, size_of::<Attributes>())
+    };
+    if filled == 0 {
+        return Ok(());
+    }
+    keys.iter().zip(descriptors).try_for_each(|(key, value)| put(array, key, value))
+}
+
+fn put(array: BorrowedFd<'_>, key: &u32, value: &RawFd) -> io::Result<()> {
+    let attributes = [array.as_raw_fd() as u64, ptr::from_ref(key) as u64, ptr::from_ref(value) as u64, 0];
+    // SAFETY: as above.
+    let put = unsafe {
+        libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_ELEM, attributes.as_ptr(), size_of_val(&attributes))
+    };
+    if put == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Calls `each` with every entry of `map`, whose keys are `K` and values `V`.

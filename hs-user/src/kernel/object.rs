@@ -16,7 +16,7 @@ use hs_common::syn_cache::{HashKey, WAYS};
 use hs_common::track::Sweep;
 use hs_common::victim::Budget;
 
-use super::events::Events;
+use super::events::{Events, Table};
 use super::jumps::{Jumps, descriptor};
 use super::place::{HOLD_TC, HOLD_XDP, Places};
 use super::pod::Plain;
@@ -62,6 +62,8 @@ pub struct Kernel {
     pub(super) places: HashMap<u32, Places>,
     jumps: Jumps,
     events: Option<Events>,
+    /// Where programs find what they write events to.
+    events_table: Table,
     config: Config,
     pub(super) seed: u64,
 }
@@ -100,13 +102,14 @@ impl Kernel {
             .map_err(explain)?;
         let jumps = Jumps::take(&mut ebpf)?;
         // Packets of a capture may have one time: only one ring buffer keeps their order.
-        let events = Events::make(&mut ebpf, cpus, options.replaying)?;
+        let (events, table) = Events::make(&ebpf, cpus, options.replaying)?;
         let mut kernel = Kernel {
             ebpf,
             links: HashMap::new(),
             places: HashMap::new(),
             jumps,
             events: Some(events),
+            events_table: table,
             config: settings,
             seed,
         };
@@ -144,6 +147,7 @@ impl Kernel {
 
     /// A program that is loaded, and so is what it jumps to.
     fn ready(&mut self, name: &str) -> Result<&mut Program> {
+        self.events_table.wait()?;
         let program = loaded(&mut self.ebpf, name)?;
         if let Some(jump) = self.jumps.of(program)
             && !jump.leads()

@@ -53,6 +53,7 @@ impl Interfaces {
                 _ => {}
             }
         }
+        kernel.release_places();
         if roster.watched().len() == 0
             && let Some(error) = warnings.pop()
         {
