@@ -147,7 +147,8 @@ fn a_reader_that_stops_and_goes_on_misses_what_is_counted_as_lost() {
     let (events, totals) = account(&reading.join().expect("it is read"));
     assert_eq!((&totals["begun"], &totals["completed"]), (&61_000.into(), &61_000.into()), "{totals}");
     let lost = totals["events_lost"].as_u64().expect("a number");
-    assert!((1..20_000).contains(&lost), "{totals}");
+    // All may have come by one CPU, and only its ring buffer was filled.
+    assert!((1..TOO_MANY.into()).contains(&lost), "{totals}");
     assert_eq!(events.len() as u64, 61_000 - lost);
 }
 

@@ -145,7 +145,7 @@ impl Kernel {
         descriptor(self.ready(name)?)
     }
 
-    /// A program that is loaded, and so is what it jumps to.
+    /// A program that is loaded, and so is what it jumps to and what it writes events to.
     fn ready(&mut self, name: &str) -> Result<&mut Program> {
         self.events_table.wait()?;
         let program = loaded(&mut self.ebpf, name)?;
