@@ -92,14 +92,14 @@ fn a_watch_that_has_no_room_and_is_disturbed_adds_up() {
     assert!(said.totals.get("flows_evicted") > 3_000, "{:?}", said.totals);
 }
 
-/// Completed handshakes are never left out, so those that come while hs-mon stands still fill the ring buffer.
+/// Completed handshakes are never left out, so those that come while hs-mon stands still fill the ring buffers.
 #[test]
 fn events_that_find_the_ring_buffer_full_are_counted() {
     let nobody = Options { addresses: false, neighbours: false };
     let lab = Lab::with(nobody).expect("a laboratory (root is needed)");
     let watch = Watch::start(&lab.server.ns, "--iface hsm-server --only stats");
     watch.monitor.signal(libc::SIGSTOP).expect("it stands still");
-    // 4 MiB are full after 40,330 of them.
+    // The ring buffers of all CPUs, together 4 MiB, are full after 40,330 of them, and that of one CPU sooner.
     let [client, server] = [&lab.client, &lab.server].map(|host| Wire::open(host).expect("a wire"));
     let from = |port| Segment::syn(lab.client.plan.v4_at(port), lab.server.plan.v4_at(PORT), 1_000);
     let syns: Vec<Segment> = (10_000..60_000).map(from).collect();
@@ -110,5 +110,5 @@ fn events_that_find_the_ring_buffer_full_are_counted() {
     assert_eq!(totals.get("begun"), 50_000, "{totals:?}");
     let lost = totals.get("events_lost");
     assert_eq!(totals.get("events_delivered") + lost, 50_000, "{totals:?}");
-    assert!((5_000..20_000).contains(&lost), "{totals:?}");
+    assert!((5_000..50_000).contains(&lost), "{totals:?}");
 }
