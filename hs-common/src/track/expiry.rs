@@ -1,7 +1,8 @@
 //! The end of a handshake by time, by lack of room, or because the watch ends.
 
 use super::events::{count_evicted, deliver, end, expire_first_syn, handshake_event};
-use super::{Host, Scratch, settle_tally, slots};
+use super::follow::settle_tally;
+use super::{Host, Scratch, slots};
 use crate::Counter;
 use crate::config::LINGER_NS;
 use crate::handshake::{self, Expiry, Transition};

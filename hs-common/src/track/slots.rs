@@ -1,6 +1,7 @@
 //! The ways of the SYN cache: looking, searching, taking a slot, and keeping its word true.
 
-use super::{Advance, Glance, Host, Scratch};
+use super::follow::Advance;
+use super::{Glance, Host, Scratch};
 use crate::Counter;
 use crate::flow::Flow;
 use crate::handshake::Transition;
