@@ -6,8 +6,8 @@ use crate::{Counters, Event};
 
 /// Bytes of the ring buffers of events, of all CPUs together.
 const RING_BYTES: usize = 4 << 20;
-/// Events that they have room for: each has a header of 8 bytes (kernel/bpf/ringbuf.c).
-pub const RING_EVENTS: u64 = (RING_BYTES / (size_of::<Event>() + 8)) as u64;
+/// Events that they have room for.
+pub const RING_EVENTS: u64 = events_in(RING_BYTES);
 /// The least that a CPU has: what half a million completed handshakes a second need until user space looks again.
 const LEAST_RING_BYTES: usize = 256 << 10;
 
@@ -16,6 +16,16 @@ pub const fn ring_bytes(cpus: u32) -> usize {
     let share = RING_BYTES / if cpus == 0 { 1 } else { cpus as usize };
     let bytes = share.next_power_of_two();
     if bytes < LEAST_RING_BYTES { LEAST_RING_BYTES } else { bytes }
+}
+
+/// Events that the ring buffer of each of so many CPUs has room for.
+pub const fn ring_events(cpus: u32) -> u64 {
+    events_in(ring_bytes(cpus))
+}
+
+/// Each has a header of 8 bytes (kernel/bpf/ringbuf.c).
+const fn events_in(bytes: usize) -> u64 {
+    (bytes / (size_of::<Event>() + 8)) as u64
 }
 
 /// The state of the watch.
@@ -100,7 +110,7 @@ mod tests {
     #[test]
     fn the_bursts_of_a_cpu_leave_room_in_its_ring_buffer() {
         for cpus in [1, 2, 3, 6, 16, 64, 500, 4096] {
-            let room = (ring_bytes(cpus) / (size_of::<Event>() + 8)) as u64;
+            let room = ring_events(cpus);
             let both_roles = Budget::total(RING_EVENTS, cpus).burst * Role::COUNT as u64;
             assert!(both_roles * 4 <= room * 3, "{cpus} CPUs: {both_roles} of {room}");
             assert!(ring_bytes(cpus).is_power_of_two(), "{cpus} CPUs");

@@ -19,7 +19,7 @@ use lab::flood::Flood;
 use lab::frame::{Prefix, Segment};
 use lab::wire::Wire;
 use lab::{Lab, Options, handshakes};
-use scene::PORT;
+use scene::{PORT, room_for_events};
 use watch::Watch;
 
 /// SYNs without an end, as fast as they can be made, while `work` is done.
@@ -110,5 +110,5 @@ fn events_that_find_the_ring_buffer_full_are_counted() {
     assert_eq!(totals.get("begun"), 50_000, "{totals:?}");
     let lost = totals.get("events_lost");
     assert_eq!(totals.get("events_delivered") + lost, 50_000, "{totals:?}");
-    assert!((5_000..50_000).contains(&lost), "{totals:?}");
+    assert!((5_000..=50_000 - room_for_events()).contains(&lost), "{totals:?}");
 }

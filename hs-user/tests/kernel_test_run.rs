@@ -186,7 +186,9 @@ fn the_verifier_takes_every_program() {
         let cost = verifier::cost(&mut bench.kernel, program);
         println!("verifier {program} {cost}");
         assert!((1..1_000_000).contains(&cost.instructions), "{program}: {cost}");
-        assert!(cost.largest_frame() <= 512, "{program}: {cost}");
+        // What holds a place has nothing to keep.
+        let least = u32::from(!program.starts_with("hs_hold"));
+        assert!((least..=512).contains(&cost.largest_frame()), "{program}: {cost}");
     }
 }
 

@@ -7,6 +7,8 @@ use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hs_common::shared::ring_events;
+
 use crate::lab::Lab;
 use crate::lab::clients::connect_many;
 use crate::lab::server::{Manner, Server};
@@ -65,4 +67,9 @@ pub fn failed(output: &Output, parts: &[&str]) {
     for part in parts {
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
+}
+
+/// Events that find room while nobody reads, if all come by one CPU.
+pub fn room_for_events() -> u64 {
+    ring_events(aya::util::nr_cpus().expect("the number of CPUs") as u32)
 }
