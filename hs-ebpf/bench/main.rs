@@ -17,7 +17,7 @@ use aya_ebpf::macros::{btf_map, classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
 use course::{Course, target};
-use parse::{Flow, Key4, Key6, parse};
+use parse::{Flow, Key4, Key6, Segment, parse};
 
 /// As many flows as hs-mon remembers by default; a row of the bench may want others.
 const FLOWS: usize = 131_072;
@@ -93,6 +93,7 @@ programs! {
     count_xdp, count_tc => count;
     lookup_xdp, lookup_tc => lookup;
     update_xdp, update_tc => update;
+    follow_xdp, follow_tc => follow;
 }
 
 #[inline(always)]
@@ -106,24 +107,42 @@ fn count<C: EbpfContext>(_ctx: &C, start: usize, end: usize) {
 
 #[inline(always)]
 fn lookup<C: EbpfContext>(_ctx: &C, start: usize, end: usize) {
+    bump(parse(start, end).is_some_and(|segment| is_known(segment.flow)));
+}
+
+#[inline(always)]
+fn update<C: EbpfContext>(_ctx: &C, start: usize, end: usize) {
+    bump(parse(start, end).is_some_and(|segment| remember(segment.flow)));
+}
+
+/// What an ordinary connection monitor can't do without: a flow enters the table with its SYN, and is looked for
+/// with each segment after that.
+#[inline(always)]
+fn follow<C: EbpfContext>(_ctx: &C, start: usize, end: usize) {
     let known = match parse(start, end) {
-        Some(Flow::V4(key)) => SEEN_V4.get_ptr(key).is_some(),
-        Some(Flow::V6(key)) => SEEN_V6.get_ptr(key).is_some(),
+        Some(Segment { flow, has_syn: true }) => remember(flow),
+        Some(Segment { flow, has_syn: false }) => is_known(flow),
         None => false,
     };
     bump(known);
 }
 
 #[inline(always)]
-fn update<C: EbpfContext>(_ctx: &C, start: usize, end: usize) {
+fn is_known(flow: Flow) -> bool {
+    match flow {
+        Flow::V4(key) => SEEN_V4.get_ptr(key).is_some(),
+        Flow::V6(key) => SEEN_V6.get_ptr(key).is_some(),
+    }
+}
+
+#[inline(always)]
+fn remember(flow: Flow) -> bool {
     // SAFETY: a helper without arguments.
     let seen = |number| Seen { time_ns: unsafe { bpf_ktime_get_ns() }, number };
-    let put = match parse(start, end) {
-        Some(Flow::V4(key)) => SEEN_V4.insert(key, seen(4), 0).is_ok(),
-        Some(Flow::V6(key)) => SEEN_V6.insert(key, seen(6), 0).is_ok(),
-        None => false,
-    };
-    bump(put);
+    match flow {
+        Flow::V4(key) => SEEN_V4.insert(key, seen(4), 0).is_ok(),
+        Flow::V6(key) => SEEN_V6.insert(key, seen(6), 0).is_ok(),
+    }
 }
 
 #[inline(always)]

@@ -6,12 +6,14 @@ const IPV4: usize = 20;
 const IPV6: usize = 40;
 const TCP: usize = 20;
 const TCP_PROTOCOL: u8 = 6;
+const SYN: u8 = 0x02;
 const ETHERTYPE_IPV4: u16 = 0x0800_u16.to_be();
 const ETHERTYPE_IPV6: u16 = 0x86dd_u16.to_be();
 
-/// The flow of an IPv4 segment: addresses and ports as they stand in the packet.
+/// The flow of an IPv4 segment: addresses and ports as they stand in the packet. Aligned, because it is written to the
+/// stack in words of 8 bytes.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Key4 {
     addresses: [u32; 2],
     ports: u32,
@@ -27,27 +29,34 @@ pub struct Key6 {
     protocol: u32,
 }
 
-/// A TCP segment.
+/// The flow of a TCP segment.
 pub enum Flow {
     V4(Key4),
     V6(Key6),
 }
 
+/// A TCP segment.
+pub struct Segment {
+    pub flow: Flow,
+    /// It has the flag SYN.
+    pub has_syn: bool,
+}
+
 /// The segment in these bytes, if they hold one.
 #[inline(always)]
-pub fn parse(start: usize, end: usize) -> Option<Flow> {
+pub fn parse(start: usize, end: usize) -> Option<Segment> {
     if start + ETH > end {
         return None;
     }
     match read::<u16>(start + 12) {
-        ETHERTYPE_IPV4 => parse_v4(start + ETH, end).map(Flow::V4),
-        ETHERTYPE_IPV6 => parse_v6(start + ETH, end).map(Flow::V6),
+        ETHERTYPE_IPV4 => parse_v4(start + ETH, end),
+        ETHERTYPE_IPV6 => parse_v6(start + ETH, end),
         _ => None,
     }
 }
 
 #[inline(always)]
-fn parse_v4(ip: usize, end: usize) -> Option<Key4> {
+fn parse_v4(ip: usize, end: usize) -> Option<Segment> {
     if ip + IPV4 > end || read::<u8>(ip + 9) != TCP_PROTOCOL {
         return None;
     }
@@ -57,16 +66,25 @@ fn parse_v4(ip: usize, end: usize) -> Option<Key4> {
         return None;
     }
     let addresses = [read(ip + 12), read(ip + 16)];
-    Some(Key4 { addresses, ports: read(tcp), protocol: u32::from(TCP_PROTOCOL) })
+    let key = Key4 { addresses, ports: read(tcp), protocol: u32::from(TCP_PROTOCOL) };
+    Some(Segment { flow: Flow::V4(key), has_syn: has_syn(tcp) })
 }
 
 #[inline(always)]
-fn parse_v6(ip: usize, end: usize) -> Option<Key6> {
+fn parse_v6(ip: usize, end: usize) -> Option<Segment> {
     if ip + IPV6 + TCP > end || read::<u8>(ip + 6) != TCP_PROTOCOL {
         return None;
     }
     let addresses = [read(ip + 8), read(ip + 16), read(ip + 24), read(ip + 32)];
-    Some(Key6 { addresses, ports: read(ip + IPV6), protocol: u32::from(TCP_PROTOCOL) })
+    let tcp = ip + IPV6;
+    let key = Key6 { addresses, ports: read(tcp), protocol: u32::from(TCP_PROTOCOL) };
+    Some(Segment { flow: Flow::V6(key), has_syn: has_syn(tcp) })
+}
+
+/// Private to this file, as [`read`] is.
+#[inline(always)]
+fn has_syn(tcp: usize) -> bool {
+    read::<u8>(tcp + 13) & SYN != 0
 }
 
 /// Private to this file: only after a comparison with the packet's end, without which the verifier refuses it.

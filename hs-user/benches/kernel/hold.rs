@@ -1,5 +1,5 @@
-//! Attaches the program that only passes, until the process is killed: what any monitor of this kind costs
-//! before it has looked at a packet.
+//! Attaches one of the programs that do less, until the process is killed: what any monitor of this kind costs
+//! before it has looked at a packet, or what its table costs alone.
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
@@ -18,10 +18,24 @@ pub enum Where {
     Tc,
 }
 
+/// What to attach.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum What {
+    /// Only passes.
+    Pass,
+    /// Keeps flows in an LRU hash map.
+    Follow,
+}
+
 /// Does not return, unless it fails.
-pub fn run(interface: &str, place: Where) -> Result<()> {
+pub fn run(interface: &str, place: Where, what: What) -> Result<()> {
     let mut own = Ebpf::load(OBJECT).context("can't load the programs to measure against")?;
-    let name = if matches!(place, Where::Tc) { "pass_tc" } else { "pass_xdp" };
+    let name = match (what, place) {
+        (What::Pass, Where::Tc) => "pass_tc",
+        (What::Pass, Where::Native | Where::Generic) => "pass_xdp",
+        (What::Follow, Where::Tc) => "follow_tc",
+        (What::Follow, Where::Native | Where::Generic) => "follow_xdp",
+    };
     let program = own.program_mut(name).context("no such program")?;
     match place {
         Where::Tc => {

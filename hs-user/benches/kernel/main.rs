@@ -53,9 +53,12 @@ struct Args {
     /// Only checks ratios against limits; prints what the verifier did.
     #[arg(long)]
     guard: bool,
-    /// Only attaches the program that passes, to this interface, until it is killed.
+    /// Only attaches a program to this interface, until it is killed.
     #[arg(long, requires = "place")]
     hold: Option<String>,
+    /// Which program.
+    #[arg(long, value_enum, default_value = "pass")]
+    what: hold::What,
     /// How it is attached.
     #[arg(long, value_enum)]
     place: Option<hold::Where>,
@@ -67,7 +70,7 @@ struct Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     if let (Some(interface), Some(place)) = (&args.hold, args.place) {
-        return hold::run(interface, place);
+        return hold::run(interface, place, args.what);
     }
     anchor::enter()?;
     pin::hurry();

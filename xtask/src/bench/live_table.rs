@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::live::{Attached, Monitored, Outcome, Outcomes};
+use super::attached::{Attached, Monitored};
+use super::live::{Outcome, Outcomes};
 use super::start;
 
 /// All tables, as Markdown.
@@ -87,14 +88,15 @@ fn name(attached: Attached) -> String {
     match attached {
         Attached::Nothing => "nothing".to_owned(),
         Attached::Pass(place) => format!("a program that passes, {place}"),
+        Attached::Follow(place) => format!("flows in an LRU map, {place}"),
         Attached::HsMon(mode) => format!("hs-mon, {mode}"),
     }
 }
 
 /// The rate as a part of that with a program that only passes, attached the same way: of both in the same
-/// round, since the machine may be slower in another, and of these the median.
+/// turn, since the machine may be slower in another, and of these the median.
 fn of_passing(outcomes: &[Outcome], outcome: &Outcome) -> Option<f64> {
-    let Attached::HsMon(mode) = outcome.attached else { return None };
+    let (Attached::HsMon(mode) | Attached::Follow(mode)) = outcome.attached else { return None };
     let pass = outcomes.iter().find(|outcome| outcome.attached == Attached::Pass(mode))?;
     let mut parts: Vec<f64> = outcome.rates.iter().zip(&pass.rates).map(|(rate, pass)| rate / pass).collect();
     parts.sort_by(f64::total_cmp);
@@ -130,7 +132,7 @@ fn figure(outcome: &Outcome) -> Value {
     json!({
         "attached": name(outcome.attached),
         "packets_per_second": outcome.rate,
-        "rounds": outcome.rates,
+        "turns": outcome.rates,
         "hs_mon": monitor,
     })
 }
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_compared_within_their_round() {
+    fn rates_are_compared_within_their_turn() {
         let outcome = |attached, rates: [f64; 3]| Outcome {
             attached,
             rate: rates[0],

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what hs-mon costs, in one run and beside what it is measured against.
 
+mod attached;
 #[path = "../vm/budget.rs"]
 #[expect(clippy::duplicate_mod, reason = "private to `cargo xtask vm`")]
 mod budget;
