@@ -33,12 +33,14 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use aya::maps::{Array, MapData};
 use aya_log::EbpfLogger;
 use bench::{Bench, Program, TC_EGRESS, TC_EGRESS_L3, TC_INGRESS, TC_INGRESS_L3, Way};
 use build::LITTLE;
 use case::Case;
 use frame::{A, ACK, B, Envelope, SYN, i, r};
 use hs_common::parse::Link;
+use hs_common::syn_cache::{self, State, Word};
 use hs_common::victim::Total;
 use hs_common::{Anomaly, Config, Counter, Unparsed, VictimSet};
 use hs_mon::kernel::{Kernel, Options};
@@ -278,6 +280,43 @@ fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
     });
     result.unwrap_or_else(|error| panic!("{error}"));
     println!("{} packets in {} random sequences, through both engines", packets.get(), played.get());
+}
+
+/// A word that another CPU keeps for good: the segment waits, is counted as contended, and changes nothing.
+#[test]
+fn a_flow_that_another_cpu_holds_is_counted_and_left_alone() {
+    // One line of words, so that the flow's is in it.
+    let mut bench = Bench::new(Config { max_flows: syn_cache::WAYS as u32, ..Config::DEFAULT }, false);
+    let send = |bench: &mut Bench, tcp| {
+        bench.send(Program::Xdp, &Envelope::V4.wrap(&tcp, 4000));
+        (bench.totals(), bench.events().len())
+    };
+    send(&mut bench, i(SYN, A, 0));
+    let free = words(&mut bench);
+    set_words(&mut bench, free.map(|word| if word == Word::EMPTY { word } else { word.with(State::Busy) }));
+    let (totals, events) = send(&mut bench, r(SYN | ACK, B, A + 1));
+    assert_eq!((totals.get(Counter::FlowsContended), events), (1, 0), "{totals:?}");
+    assert_eq!(totals.get(Counter::Packets), 1);
+    set_words(&mut bench, free);
+    for tcp in [r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1)] {
+        assert_eq!(send(&mut bench, tcp).0.get(Counter::FlowsContended), 0);
+    }
+    assert!(words(&mut bench).iter().any(|word| word.is(State::Closed)), "it completed when it was let go");
+}
+
+type Words = [Word; syn_cache::WAYS];
+
+fn lines(bench: &mut Bench) -> Array<&mut MapData, [u64; syn_cache::WAYS]> {
+    let map = bench.kernel.ebpf_mut().map_mut("LINES").expect("the SYN cache");
+    Array::try_from(map).expect("an array of lines")
+}
+
+fn words(bench: &mut Bench) -> Words {
+    lines(bench).get(&0, 0).expect("the line can be read").map(Word)
+}
+
+fn set_words(bench: &mut Bench, words: Words) {
+    lines(bench).set(0, words.map(|word| word.0), 0).expect("the line can be written");
 }
 
 /// Each CPU has a ring buffer of its own, and what comes out of them comes in the order in which it happened.

@@ -139,7 +139,7 @@ fn conclude(runs: &[Run], planned: &[String], whole: bool) -> Outcome {
     let mut outcome = Outcome { counts: Counts::default(), wrong: Vec::new() };
     for run in runs {
         let mut objections = verdict::objections(run.ended, &run.console, planned);
-        if whole && !run.console.costs.is_empty() {
+        if whole {
             objections.extend(budget::unmeasured(&run.console.costs));
         }
         if !objections.is_empty() {
