@@ -6,13 +6,11 @@ use std::{io, ptr};
 
 /// linux/bpf.h
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
+const BPF_MAP_UPDATE_BATCH: libc::c_long = 26;
 /// Entries asked for at once. More than any bucket holds, or the kernel can't answer.
 const BATCH: usize = 1024;
 
-const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
-const BPF_MAP_UPDATE_BATCH: libc::c_long = 26;
-
-/// The part of `union bpf_attr` that the command takes.
+/// The part of `union bpf_attr` that the commands take.
 #[repr(C)]
 struct Attributes {
     in_batch: u64,
@@ -25,8 +23,21 @@ struct Attributes {
     flags: u64,
 }
 
-/// Puts maps, by their descriptors, into an array of maps, the first in the first place. In one call, if the kernel has it for
-/// such arrays (Linux 6.0): after each call it waits for an RCU grace period.
+impl Attributes {
+    /// Has the kernel carry a command out; `count` is then how many entries it saw to, also with an error.
+    ///
+    /// # Safety
+    /// Keys and values lead to room for `count` of those of the map, the positions to one each, or are 0.
+    unsafe fn carry_out(&mut self, command: libc::c_long) -> io::Result<()> {
+        // SAFETY: the size goes with the attributes; the rest is the caller's.
+        let done =
+            unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_mut(self), size_of::<Attributes>()) };
+        if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+/// Puts maps, by their descriptors, into an array of maps, the first in the first place. In one call, which the kernel
+/// has for such arrays since Linux 6.0: after each it waits for an RCU grace period.
 ///
 /// # Errors
 /// The kernel's.
@@ -43,22 +54,7 @@ pub(super) fn fill_array(array: BorrowedFd<'_>, descriptors: &[RawFd]) -> io::Re
         flags: 0,
     };
     // SAFETY: keys and values are of 4 bytes, as those of every array of maps, and live until the call returns.
-    let filled = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_BATCH, &raw mut attributes, size_of::<Attributes>())
-    };
-    if filled == 0 {
-        return Ok(());
-    }
-    keys.iter().zip(descriptors).try_for_each(|(key, value)| put(array, key, value))
-}
-
-fn put(array: BorrowedFd<'_>, key: &u32, value: &RawFd) -> io::Result<()> {
-    let attributes = [array.as_raw_fd() as u64, ptr::from_ref(key) as u64, ptr::from_ref(value) as u64, 0];
-    // SAFETY: as above.
-    let put = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_ELEM, attributes.as_ptr(), size_of_val(&attributes))
-    };
-    if put == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    unsafe { attributes.carry_out(BPF_MAP_UPDATE_BATCH) }
 }
 
 /// Calls `each` with every entry of `map`, whose keys are `K` and values `V`.
@@ -105,15 +101,10 @@ pub(super) unsafe fn for_each_of_first<K: Copy, V: Copy>(
             flags: 0,
         };
         // SAFETY: the buffers hold `BATCH` entries of the map's sizes, and live until the call returns.
-        let result = unsafe {
-            libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_BATCH, &raw mut attributes, size_of::<Attributes>())
-        };
-        let error = (result < 0).then(io::Error::last_os_error);
-        let at_end = error.as_ref().is_some_and(|error| error.raw_os_error() == Some(libc::ENOENT));
-        if let Some(error) = error
-            && !at_end
-        {
-            return Err(error);
+        let read = unsafe { attributes.carry_out(BPF_MAP_LOOKUP_BATCH) };
+        let at_end = matches!(&read, Err(error) if error.raw_os_error() == Some(libc::ENOENT));
+        if !at_end {
+            read?;
         }
         let count = (attributes.count as usize).min(BATCH);
         // SAFETY: the kernel has filled `count` entries of each.
