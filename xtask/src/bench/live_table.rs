@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::attached::{Attached, Monitored};
-use super::live::{Outcome, Outcomes};
+use super::live::{Outcome, Outcomes, median};
 use super::start;
 
 /// All tables, as Markdown.
@@ -98,9 +98,7 @@ fn name(attached: Attached) -> String {
 fn of_passing(outcomes: &[Outcome], outcome: &Outcome) -> Option<f64> {
     let (Attached::HsMon(mode) | Attached::Follow(mode)) = outcome.attached else { return None };
     let pass = outcomes.iter().find(|outcome| outcome.attached == Attached::Pass(mode))?;
-    let mut parts: Vec<f64> = outcome.rates.iter().zip(&pass.rates).map(|(rate, pass)| rate / pass).collect();
-    parts.sort_by(f64::total_cmp);
-    parts.get(parts.len() / 2).copied()
+    median(outcome.rates.iter().zip(&pass.rates).map(|(rate, pass)| rate / pass))
 }
 
 /// For programs.
