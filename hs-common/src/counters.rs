@@ -170,7 +170,14 @@ impl Slot {
     /// The place of an anomaly's total.
     #[inline(always)]
     pub const fn anomaly(anomaly: Anomaly) -> Slot {
-        Slot(ANOMALIES + anomaly.code() as usize)
+        Slot::anomaly_code(anomaly.code())
+    }
+
+    /// [`Slot::anomaly`] by its code.
+    #[inline(always)]
+    pub const fn anomaly_code(code: u8) -> Slot {
+        const _: () = assert!(Anomaly::MAX_CODE < 32);
+        Slot(ANOMALIES + (code & 31) as usize)
     }
 
     /// The place of the total of packets left unparsed for this reason.
@@ -190,6 +197,22 @@ impl Slot {
             Outcome::HalfOpen => Counter::HalfOpen,
             Outcome::Malformed => Counter::Malformed,
         })
+    }
+
+    /// [`Slot::outcome`] by its code, without a branch for each: the verifier would follow them all.
+    #[inline(always)]
+    pub const fn outcome_code(code: u8) -> Slot {
+        const PLACES: u64 = {
+            let (mut places, mut index) = (0, 0);
+            while index < Outcome::ALL.len() {
+                let outcome = Outcome::ALL[index];
+                assert!(outcome.code() < 16 && Slot::outcome(outcome).0 < 16);
+                places |= (Slot::outcome(outcome).0 as u64) << (4 * outcome.code());
+                index += 1;
+            }
+            places
+        };
+        Slot((PLACES >> (4 * (code & 15)) & 15) as usize)
     }
 
     /// The index, always below [`Counters::LEN`].

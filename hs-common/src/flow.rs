@@ -1,6 +1,6 @@
 //! What is kept of a flow: its canonical key and the state of its handshake.
 
-use crate::{Addr, AnomalySet, HandshakeFlags, Segment, VlanTags};
+use crate::{Addr, AnomalySet, HandshakeFlags, Outcome, Segment, VlanTags};
 
 /// Which way a segment goes, relative to the canonical key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +138,8 @@ pub mod note {
     pub const OLD_ANSWERED: u16 = 1 << 10;
     /// Fast Open: the responder's data overtook its SYN-ACK, and `responder_sent` is where it ends.
     pub const EARLY_DATA: u16 = 1 << 11;
+    /// The record beside the flow's word has its SYN-ACK.
+    pub const RECORDED: u16 = 1 << 12;
 }
 
 /// The state of one flow's handshake. Sequence numbers and lengths in host order, times in
@@ -261,6 +263,15 @@ impl Flow {
     #[inline(always)]
     pub const fn has(&self, notes: u16) -> bool {
         self.notes & notes == notes
+    }
+
+    /// Whether the record beside its word tells all that is still to be known of it: it completed, and nothing but a SYN,
+    /// its SYN-ACK and what followed had to do with that.
+    #[inline(always)]
+    pub const fn is_in_record(&self) -> bool {
+        // One comparison, for the verifier follows each.
+        let differs = (self.outcome ^ Outcome::Completed.code()) as u16 | self.notes ^ note::RECORDED;
+        differs | self.syn_payload | self.syn_retransmits | self.synack_retransmits == 0
     }
 
     /// The direction of the initiator's segments.

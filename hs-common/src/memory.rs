@@ -230,7 +230,7 @@ impl Host for Memory {
     }
 
     fn write_first_syn(&mut self, slot: u32, first: &FirstSyn) {
-        self.earliest_ns = self.earliest_ns.min(first.brief.begun_ns);
+        self.earliest_ns = self.earliest_ns.min(first.brief.seen_ns);
         self.first_syns.put(slot, first);
     }
 
@@ -242,7 +242,7 @@ impl Host for Memory {
         self.flows.get(entry).map_or(State::Closed, state_of)
     }
 
-    fn read(&mut self, entry: u32, into: &mut Versioned) -> bool {
+    fn read(&mut self, entry: u32, _slot: u32, into: &mut Versioned) -> bool {
         #[cfg(test)]
         if self.others.are_writing() {
             return false;
@@ -255,13 +255,23 @@ impl Host for Memory {
         self.flows.get_mut(entry).map(|known| *known = flow.flow).is_some()
     }
 
-    fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned) -> bool {
+    fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned, _now_ns: u64) -> bool {
+        #[cfg(test)]
+        if self.others.leave_no_room() {
+            return false;
+        }
         self.earliest_ns = self.earliest_ns.min(flow.flow.begun_ns);
         self.flows.insert(key, slot, &flow.flow)
     }
 
-    fn remove(&mut self, entry: u32, _key: &FlowKey, slot: u32, _flow: &Versioned) -> bool {
-        self.flows.remove(entry, slot)
+    fn claim(&mut self, _entry: u32, _flow: &Versioned) -> bool {
+        true
+    }
+
+    fn disclaim(&mut self, _entry: u32, _flow: &Versioned) {}
+
+    fn remove(&mut self, entry: u32, _key: &FlowKey, slot: u32) {
+        self.flows.remove(entry, slot);
     }
 
     fn note_eviction(&mut self, line: u32, now_ns: u64) {

@@ -164,8 +164,8 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
-    fn read(&mut self, entry: *mut Versioned, into: &mut Versioned) -> bool {
-        store::read(entry, into)
+    fn read(&mut self, entry: *mut Versioned, slot: u32, into: &mut Versioned) -> bool {
+        store::read(entry, slot, into)
     }
 
     #[inline(always)]
@@ -174,13 +174,23 @@ impl Host for Kernel {
     }
 
     #[inline(always)]
-    fn insert(&mut self, key: &FlowKey, _slot: u32, flow: &mut Versioned) -> bool {
-        store::insert(key, flow)
+    fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned, now_ns: u64) -> bool {
+        store::insert(key, slot, flow, now_ns)
     }
 
     #[inline(always)]
-    fn remove(&mut self, entry: *mut Versioned, key: &FlowKey, _slot: u32, flow: &Versioned) -> bool {
-        store::remove(entry, key, flow)
+    fn claim(&mut self, entry: *mut Versioned, flow: &Versioned) -> bool {
+        store::claim(entry, flow)
+    }
+
+    #[inline(always)]
+    fn disclaim(&mut self, entry: *mut Versioned, flow: &Versioned) {
+        store::disclaim(entry, flow);
+    }
+
+    #[inline(always)]
+    fn remove(&mut self, _entry: *mut Versioned, key: &FlowKey, _slot: u32) {
+        store::remove(key);
     }
 
     #[inline(always)]

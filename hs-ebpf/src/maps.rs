@@ -28,8 +28,8 @@ pub static FIRST_SYNS: Array<Brief, 131_072, PAGE_ALIGNED> = Array::new();
 #[btf_map]
 pub static FIRST_SYN_RESTS: Array<Rest, 131_072, PAGE_ALIGNED> = Array::new();
 
-/// The flow table: every handshake that was answered. Never full: each flow in it has a slot in
-/// [`LINES`], and leaves with it.
+/// The flow table: every handshake that was answered, until it completes as most do. Never full: each flow in it has a
+/// slot in [`LINES`], and leaves with it at the latest.
 #[btf_map]
 pub static FLOWS: HashMap<FlowKey, Versioned, 131_072> = HashMap::new();
 

@@ -6,13 +6,11 @@
 //! the segment is tried again on the new state. So of two segments that could complete a handshake at
 //! once on two CPUs, one does, and totals stay exact. Segments that change nothing write nothing.
 //!
-//! What is left: the table may hand an entry's memory to another flow between lookup and copy. That
-//! needs the flow to be evicted, as the oldest of all, and another to begin, within some ten
-//! nanoseconds of a segment of it; the segment is then judged against the other flow. A version that
-//! comes from the clock keeps a stale write from ever succeeding.
+//! The table may hand an entry's memory to another flow between lookup and copy: as soon as a handshake completes, the
+//! next that is answered takes it. So a version tells whose entry it is, by the slot, and when it was added, by the clock:
+//! who looked up another flow sees that, and no stale write ever succeeds.
 
 use aya_ebpf::bindings::BPF_ANY;
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 use hs_common::flow::{FlowKey, phase};
 use hs_common::syn_cache::{FirstSyn, Line, Rest, State, WAYS, Word};
 use hs_common::track::{Scratch, Versioned, sweep};
@@ -120,22 +118,23 @@ pub fn state(entry: *mut Versioned) -> State {
     }
 }
 
-/// Copies a flow out with its version.
+/// Copies a slot's flow out with its version.
 #[inline(always)]
-pub fn read(entry: *mut Versioned, into: &mut Versioned) -> bool {
+pub fn read(entry: *mut Versioned, slot: u32, into: &mut Versioned) -> bool {
     // SAFETY: a live map value for the run of the program. The version is read first, and a torn
     // copy is never written back: the version will have changed.
     unsafe {
         into.version = (&raw const (*entry).version).read_volatile();
         copy(&raw const (*entry).flow, &raw mut into.flow);
     }
-    into.version & 1 == 0
+    // One comparison for both: even, and of this slot.
+    into.version & 1 | (into.version >> SLOT_SHIFT ^ u64::from(slot)) == 0
 }
 
 /// Writes a flow back, if nobody did since it was read.
 #[inline(always)]
 pub fn write(entry: *mut Versioned, flow: &Versioned) -> bool {
-    if !lock(entry, flow.version) {
+    if !claim(entry, flow) {
         return false;
     }
     // SAFETY: a live map value; the odd version keeps all others from writing.
@@ -161,26 +160,39 @@ unsafe fn copy<T>(from: *const T, to: *mut T) {
     }
 }
 
+/// Makes the version odd, if it is still the same.
 #[inline(always)]
-fn lock(entry: *mut Versioned, seen: u64) -> bool {
+pub fn claim(entry: *mut Versioned, flow: &Versioned) -> bool {
     // SAFETY: a live map value for the run of the program, aligned to 8 bytes.
-    unsafe { atomic::compare_exchange(&raw mut (*entry).version, seen, seen | 1) }
+    unsafe { atomic::compare_exchange(&raw mut (*entry).version, flow.version, flow.version | 1) }
 }
 
-/// Adds a flow, with a version that no other flow in this memory ever had. What the table may still
+/// Makes it even again: nothing changed.
+#[inline(always)]
+pub fn disclaim(entry: *mut Versioned, flow: &Versioned) {
+    // SAFETY: as above.
+    unsafe { atomic::release(&raw mut (*entry).version, flow.version) };
+}
+
+/// Where a version has the slot: there can be 2^24 (`--max-flows`).
+const SLOT_SHIFT: u32 = 40;
+/// Nanoseconds that a version has of the clock, four minutes; above them is room for as many writes.
+const BIRTH: u64 = (1 << (SLOT_SHIFT - 2)) - 1;
+
+/// Adds a flow, with a version that no other flow in this memory has had for long. What the table may still
 /// have of an older one is overwritten: who adds keeps the flow's word busy.
 #[inline(always)]
-pub fn insert(key: &FlowKey, flow: &mut Versioned) -> bool {
-    // SAFETY: a helper without arguments.
-    flow.version = unsafe { bpf_ktime_get_ns() } << 1;
+pub fn insert(key: &FlowKey, slot: u32, flow: &mut Versioned, now_ns: u64) -> bool {
+    flow.version = u64::from(slot) << SLOT_SHIFT | (now_ns & BIRTH) << 1;
     let flow: &Versioned = flow;
     FLOWS.insert(key, flow, u64::from(BPF_ANY)).is_ok()
 }
 
 /// Removes a flow. Its version stays odd, so whoever still holds the entry can't change it.
 #[inline(always)]
-pub fn remove(entry: *mut Versioned, key: &FlowKey, flow: &Versioned) -> bool {
-    lock(entry, flow.version) && FLOWS.remove(key).is_ok()
+pub fn remove(key: &FlowKey) {
+    // Refused only to who interrupts the table's own work on the same CPU, which packets and sweeps don't.
+    let _ = FLOWS.remove(key);
 }
 
 #[inline(always)]

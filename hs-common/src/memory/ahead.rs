@@ -31,7 +31,7 @@ pub(super) fn look<'a>(host: &Memory, frames: impl Iterator<Item = &'a [u8]>, sp
         host.first_syns.get(spot.slot()).map(fetch);
         host.flows.place_of(spot.slot()).map(fetch);
     }
-    for spot in spots.iter().filter(|spot| !spot.word.is_first_syn()) {
+    for spot in spots.iter().filter(|spot| !spot.word.is_record_only()) {
         host.flows.fetch(spot.slot());
     }
 }

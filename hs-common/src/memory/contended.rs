@@ -13,6 +13,7 @@ use crate::track::ATTEMPTS;
 pub(super) struct Others {
     words: Cell<u32>,
     flows: Cell<u32>,
+    room: Cell<u32>,
 }
 
 impl Others {
@@ -22,6 +23,10 @@ impl Others {
 
     pub(super) fn are_writing(&self) -> bool {
         taken(&self.flows)
+    }
+
+    pub(super) fn leave_no_room(&self) -> bool {
+        taken(&self.room)
     }
 }
 
@@ -76,6 +81,23 @@ fn a_segment_does_not_wait_for_ever() {
     tracker.host.others.words.set(u32::MAX);
     send(&mut tracker, 4000, TcpFlags::ACK, (11, 21), 2);
     assert_eq!(tracker.counters().get(Counter::FlowsContended), 1);
+}
+
+/// Until the flow has entered the table, all that is known of it is its first SYN: that must stay as it was.
+#[test]
+fn a_flow_that_finds_no_room_keeps_its_first_syn() {
+    let mut tracker = tracker();
+    for (port, looks) in [(4000, A_WHILE), (4001, u32::MAX)] {
+        tracker.host.others.room.set(looks);
+        open(&mut tracker, port, 1);
+        tracker.host.others.room.set(0);
+        send(&mut tracker, port, TcpFlags::ACK, (11, 21), 2);
+    }
+    tracker.finish(SECOND);
+    let totals = *tracker.counters();
+    assert_eq!((totals.get(Counter::Completed), totals.get(Counter::FlowsContended)), (1, 1));
+    let last = tracker.drain().last().map(|event| (event.outcome(), event.syn_seq, event.ifindex));
+    assert_eq!(last, Some((Some(crate::Outcome::HalfOpen), 10, 0)));
 }
 
 #[test]

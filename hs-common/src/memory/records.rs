@@ -91,9 +91,11 @@ impl Flows {
         true
     }
 
-    pub(super) fn remove(&mut self, place: u32, slot: u32) -> bool {
+    pub(super) fn remove(&mut self, place: u32, slot: u32) {
         self.free.push(place);
-        self.places.get_mut(slot as usize).map(|known| *known = NONE).is_some()
+        if let Some(known) = self.places.get_mut(slot as usize) {
+            *known = NONE;
+        }
     }
 }
 

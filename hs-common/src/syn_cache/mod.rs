@@ -5,14 +5,17 @@
 //! line of the CPU's cache, and a flow's hash tells in which line its word is. So one look at one line
 //! answers what is asked of almost every packet: no handshake is waited for on this flow. A first SYN
 //! takes a slot, allocates nothing and takes no lock; when its line is full, the oldest gives way. Only
-//! what is answered, or repeated, enters the flow table.
+//! what is answered, or repeated, enters the flow table, and what completes as most do leaves it at once: the answer
+//! was noted beside the first SYN, which is all that is still to be known.
 //!
 //! ```text
 //!                 SYN             anything more            it has its outcome
-//!   EMPTY ----------> FRESH -----------------> PENDING ----------------------> CLOSED
-//!                       | timeout                 | timeout                      |
-//!                       v        anything more    v     late completion          | the next SYN
-//!                     LAPSED ------------------> OPEN ------> CLOSED             +-----> PENDING
+//!   EMPTY ----------> FRESH -----------------> PENDING ----------------------> COMPLETED or CLOSED
+//!                       | timeout                 | timeout                                |
+//!                       v        anything more    v     late completion                    | the next SYN
+//!                     LAPSED ------------------> OPEN ----------> COMPLETED or CLOSED      +-----> PENDING
+//!
+//!   in the flow table: PENDING, OPEN, CLOSED
 //! ```
 
 mod first_syn;

@@ -16,6 +16,8 @@ pub enum State {
     Open = 0x09,
     /// A flow of the flow table that is only remembered.
     Closed = 0x10,
+    /// A handshake that completed as most do: all that is still to be known is beside the word.
+    Completed = 0x18,
     /// A CPU is changing it.
     Busy = 0x07,
 }
@@ -34,9 +36,9 @@ const STAMP: u32 = 0x00ff_ffff;
 /// Set in the states that keep their place longer: by as many bits is their age taken for less.
 const KEPT: u32 = 6;
 const _: () = {
-    use State::{Busy, Closed, Fresh, Lapsed, Open, Pending};
+    use State::{Busy, Closed, Completed, Fresh, Lapsed, Open, Pending};
     assert!(Pending as u32 & KEPT == KEPT && Busy as u32 & KEPT == KEPT);
-    assert!((Fresh as u32 | Lapsed as u32 | Open as u32 | Closed as u32) & KEPT == 0);
+    assert!((Fresh as u32 | Lapsed as u32 | Open as u32 | Closed as u32 | Completed as u32) & KEPT == 0);
 };
 
 impl Word {
@@ -63,10 +65,22 @@ impl Word {
         self.0 & STATE == state as u64
     }
 
-    /// Whether all that is known of the flow is the record beside the word.
+    /// Whether all that is known of the flow is the record beside the word: it is not in the flow table.
     #[inline(always)]
-    pub const fn is_first_syn(self) -> bool {
-        self.is(State::Fresh) || self.is(State::Lapsed)
+    pub const fn is_record_only(self) -> bool {
+        self.is(State::Fresh) || self.is(State::Lapsed) || self.is(State::Completed)
+    }
+
+    /// Whether nothing but a SYN or a SYN-ACK can matter to it any more. One bit tells.
+    #[inline(always)]
+    pub const fn is_closed(self) -> bool {
+        self.0 & State::Closed as u64 != 0
+    }
+
+    /// Whether the flow can be forgotten without a word: it is not in the flow table, and has its outcome.
+    #[inline(always)]
+    pub const fn is_settled(self) -> bool {
+        self.is(State::Lapsed) || self.is(State::Completed)
     }
 
     /// Whether a handshake without an outcome is there.
@@ -144,7 +158,7 @@ mod tests {
     fn fields_do_not_touch_each_other() {
         let word = Word::new(0xdead_beef, 7 * SECOND, State::Fresh).flawed_if(true).with(State::Pending);
         assert_eq!(word.tag(), 0xdead_beef);
-        assert!(word.is(State::Pending) && word.is_flawed() && !word.is_first_syn() && word.is_waiting());
+        assert!(word.is(State::Pending) && word.is_flawed() && !word.is_record_only() && word.is_waiting());
         assert_eq!(word.age(7 * SECOND), 0);
         assert_eq!(word.restamped(9 * SECOND).age(9 * SECOND), 0);
         assert_eq!(word.restamped(9 * SECOND).tag(), 0xdead_beef);

@@ -63,17 +63,20 @@ fn anomaly_event(scratch: &mut Scratch) {
 /// Counts a handshake's end and reports `scratch.event`.
 #[inline(always)]
 pub(super) fn end<H: Host>(host: &mut H, scratch: &mut Scratch, now_ns: u64) {
-    let Some(outcome) = Outcome::from_code(scratch.transition.outcome) else { return };
+    let (outcome, late_from) = (scratch.transition.outcome, scratch.transition.late_from);
+    if outcome == 0 {
+        return;
+    }
     scratch.responder = VictimKey::port(scratch.event.dst, scratch.event.dst_port);
-    host.count_at(Slot::outcome(outcome), 1);
-    if let Some(before) = Outcome::from_code(scratch.transition.late_from) {
-        host.count_at(Slot::outcome(before), -1);
+    host.count_at(Slot::outcome_code(outcome), 1);
+    if late_from != 0 {
+        host.count_at(Slot::outcome_code(late_from), -1);
         host.count(Counter::CompletedLate);
     }
-    scratch.tally = scratch.tally.with(Tally::ended(outcome));
+    scratch.tally = scratch.tally.with(Tally::ended_code(outcome));
     // A completed handshake is never thinned: real clients stay visible in a flood.
     let within_budget =
-        matches!(outcome, Outcome::Completed) || host.may_report(Some(&scratch.responder), now_ns);
+        outcome == Outcome::Completed.code() || host.may_report(Some(&scratch.responder), now_ns);
     deliver(host, scratch, within_budget);
 }
 
@@ -106,9 +109,7 @@ pub(super) fn count_evicted<H: Host>(host: &mut H, word: Word, told: bool) {
 #[inline(never)]
 pub(super) fn report_anomaly<H: Host>(host: &mut H, scratch: &mut Scratch) {
     anomaly_event(scratch);
-    if let Some(anomaly) = scratch.event.anomaly() {
-        host.count_at(Slot::anomaly(anomaly), 1);
-    }
+    host.count_at(Slot::anomaly_code(scratch.transition.anomaly), 1);
     let within_budget = host.may_report(None, scratch.seen.now_ns);
     deliver(host, scratch, within_budget);
 }

@@ -112,7 +112,7 @@ fn lapse<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, all: bool)
     }
     let now_ns = scratch.seen.now_ns;
     host.read_first_syn(slot, &mut scratch.leaving.first);
-    let due = is_due(host, scratch.leaving.first.brief.begun_ns, now_ns);
+    let due = is_due(host, scratch.leaving.first.brief.seen_ns, now_ns);
     host.put(line, slot, if due || all { word.with(State::Lapsed) } else { word });
     if due || all {
         expire_first_syn(host, scratch, if due { Expiry::Timeout } else { Expiry::Shutdown });
@@ -129,11 +129,11 @@ fn is_due<H: Host>(host: &H, begun_ns: u64, now_ns: u64) -> bool {
 #[inline(always)]
 pub(super) fn give_way<H: Host>(host: &mut H, scratch: &mut Scratch) {
     let word = scratch.leaving.word;
-    if word.is_first_syn() {
+    if word.is_record_only() {
         let age_ns = u64::from(word.age(scratch.seen.now_ns)) * Word::UNIT_NS;
         note_eviction(host, scratch.leaving.slot, scratch.seen.now_ns, age_ns);
     }
-    if word.is(State::Lapsed) {
+    if word.is_settled() {
         // It has its outcome.
     } else if !word.is(State::Fresh) {
         give_up(host, scratch, Expiry::Evicted);
@@ -178,7 +178,7 @@ fn give_up<H: Host>(host: &mut H, scratch: &mut Scratch, why: Expiry) {
 fn read_settled<H: Host>(host: &mut H, scratch: &mut Scratch, entry: H::Entry) -> bool {
     let mut settled = false;
     H::repeat(LOOKS, || {
-        settled = host.read(entry, &mut scratch.before);
+        settled = host.read(entry, scratch.leaving.slot, &mut scratch.before);
         !settled
     });
     settled
@@ -193,11 +193,14 @@ fn try_to_end<H: Host>(host: &mut H, scratch: &mut Scratch, entry: H::Entry, why
         scratch.transition.outcome = outcome.code();
         scratch.transition.reason = reason.code();
     }
-    if why == Expiry::Evicted {
-        host.remove(entry, &scratch.leaving.key, scratch.leaving.slot, &scratch.before)
-    } else {
-        scratch.transition.outcome == 0 || host.write(entry, &scratch.after)
+    if why != Expiry::Evicted {
+        return scratch.transition.outcome == 0 || host.write(entry, &scratch.after);
     }
+    let claimed = host.claim(entry, &scratch.before);
+    if claimed {
+        host.remove(entry, &scratch.leaving.key, scratch.leaving.slot);
+    }
+    claimed
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use super::events::{end, handshake_event, report_anomaly};
 use super::{Host, Scratch, expiry, is_plain, slots};
 use crate::config::{LINGER_NS, START_GRACE_NS};
-use crate::flow::Hook;
+use crate::flow::{Hook, note, phase};
 use crate::handshake::{self, Sighting, Transition};
 use crate::syn_cache::{State, Word};
 use crate::victim::{Tally, Total};
@@ -89,16 +89,18 @@ fn known<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advance
     if word == Word::EMPTY {
         return Advance::Stranger;
     }
-    if word.is_first_syn() {
+    if word.is_record_only() {
         return second(host, scratch, line);
     }
     match host.find(&scratch.key, scratch.spot.slot()) {
         Some(entry) => advance(host, scratch, line, entry),
+        // It may have completed just now, on another CPU. Else the word is of another flow with the same tag.
+        None if host.word(line, scratch.spot.way) != word => Advance::Contended,
         None => Advance::Stranger,
     }
 }
 
-/// Anything of a flow of which a first SYN is known: it enters the flow table, if it matters.
+/// Anything of a flow of which no more than the record is known: it enters the flow table, if it matters.
 #[inline(always)]
 fn second<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advance {
     let (way, word) = (scratch.spot.way, scratch.spot.word);
@@ -111,11 +113,15 @@ fn second<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advanc
         host.put(line, way, word);
         return Advance::Stranger;
     }
-    scratch.first.flow_into(&mut scratch.after.flow, word.is(State::Lapsed));
+    if word.is(State::Completed) {
+        scratch.first.completed_flow_into(&mut scratch.after.flow);
+    } else {
+        scratch.first.flow_into(&mut scratch.after.flow, word.is(State::Lapsed));
+    }
     let advance = judge(host, scratch);
     let mut word = word;
     if scratch.transition.changed {
-        if !host.insert(&scratch.key, slot, &mut scratch.after) {
+        if !enter(host, scratch) {
             host.put(line, way, word);
             return Advance::Contended;
         }
@@ -125,20 +131,58 @@ fn second<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line) -> Advanc
     advance
 }
 
+/// The flow enters the flow table. A first SYN-ACK goes into the record, too.
+#[inline(always)]
+fn enter<H: Host>(host: &mut H, scratch: &mut Scratch) -> bool {
+    let slot = scratch.spot.slot();
+    let is_answered = scratch.segment.flags.is_synack() && scratch.after.flow.phase == phase::SYN_RECEIVED;
+    if is_answered {
+        scratch.after.flow.notes |= note::RECORDED;
+    }
+    let entered = host.insert(&scratch.key, slot, &mut scratch.after, scratch.seen.now_ns);
+    if entered && is_answered {
+        scratch.first.answer(&scratch.after.flow);
+        host.write_first_syn(slot, &scratch.first);
+    }
+    entered
+}
+
 /// A segment of a flow that is in the flow table.
 #[inline(always)]
 fn advance<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, entry: H::Entry) -> Advance {
-    if !host.read(entry, &mut scratch.after) {
+    if !host.read(entry, scratch.spot.slot(), &mut scratch.after) {
         return Advance::Contended;
     }
     let advance = judge(host, scratch);
-    if scratch.transition.changed {
-        if !host.write(entry, &scratch.after) {
-            return Advance::Contended;
-        }
-        slots::settle(host, scratch, line, entry);
+    H::meet();
+    if !scratch.transition.changed {
+        return advance;
     }
+    if scratch.after.flow.is_in_record() {
+        return if retire(host, scratch, line, entry) { advance } else { Advance::Contended };
+    }
+    if !host.write(entry, &scratch.after) {
+        return Advance::Contended;
+    }
+    slots::settle(host, scratch, line, entry);
     advance
+}
+
+/// A handshake that completed as most do leaves the flow table: its memory, still in the CPU's cache, serves the next, and
+/// nobody has to remove it when it is old.
+#[inline(always)]
+fn retire<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line, entry: H::Entry) -> bool {
+    let (way, word) = (scratch.spot.way, scratch.spot.word);
+    if !host.claim(entry, &scratch.after) {
+        return false;
+    }
+    if !host.exchange(line, way, word, word.with(State::Busy)) {
+        host.disclaim(entry, &scratch.after);
+        return false;
+    }
+    host.remove(entry, &scratch.key, scratch.spot.slot());
+    host.put(line, way, word.with(State::Completed).restamped(scratch.after.flow.synack_ns));
+    true
 }
 
 /// Where and when the segment was seen. The clock is asked once it is known to matter; of a SYN, for which it always

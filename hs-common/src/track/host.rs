@@ -66,17 +66,23 @@ pub trait Host {
     /// What a flow's word should hold: [`State::Pending`], [`State::Open`] or [`State::Closed`].
     fn state(&self, entry: Self::Entry) -> State;
 
-    /// Copies a flow out. `false` if another CPU is writing it.
-    fn read(&mut self, entry: Self::Entry, into: &mut Versioned) -> bool;
+    /// Copies the flow of a slot out. `false` if another CPU is writing it, or the entry is another flow's by now.
+    fn read(&mut self, entry: Self::Entry, slot: u32, into: &mut Versioned) -> bool;
 
     /// Writes a flow back, unless it changed since `flow` was read: then `false`.
     fn write(&mut self, entry: Self::Entry, flow: &Versioned) -> bool;
 
     /// Adds a flow whose word the caller keeps busy. `false` if there is no room.
-    fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned) -> bool;
+    fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned, now_ns: u64) -> bool;
 
-    /// Removes a flow, unless it changed since `flow` was read: then `false`.
-    fn remove(&mut self, entry: Self::Entry, key: &FlowKey, slot: u32, flow: &Versioned) -> bool;
+    /// Keeps other CPUs from writing a flow, unless it changed since `flow` was read: then `false`.
+    fn claim(&mut self, entry: Self::Entry, flow: &Versioned) -> bool;
+
+    /// Lets them again: nothing changed.
+    fn disclaim(&mut self, entry: Self::Entry, flow: &Versioned);
+
+    /// Removes a flow that was claimed.
+    fn remove(&mut self, entry: Self::Entry, key: &FlowKey, slot: u32);
 
     /// Notes that a flow of this line was forgotten before its time.
     fn note_eviction(&mut self, line: u32, now_ns: u64);

@@ -19,7 +19,7 @@ pub(super) fn glance<H: Host>(host: &mut H, spot: &Spot) -> Glance {
     let mut way = 0;
     while way < WAYS as u32 {
         if host.tag(line, way) == spot.tag {
-            let closed = host.word(line, way).is(State::Closed);
+            let closed = host.word(line, way).is_closed();
             return if closed { Glance::Closed } else { Glance::Concerned };
         }
         way += 1;
@@ -106,7 +106,7 @@ fn leave<H: Host>(host: &mut H, scratch: &mut Scratch, old: Word) {
     let leaving = &mut scratch.leaving;
     leaving.word = old;
     leaving.slot = scratch.spot.slot();
-    if old == Word::EMPTY || old.is(State::Lapsed) {
+    if old == Word::EMPTY || old.is_settled() {
         return;
     }
     leaving.told = u32::from(!old.is(State::Fresh) || host.may_report(None, scratch.seen.now_ns));
@@ -156,7 +156,7 @@ pub(super) fn settle<H: Host>(host: &mut H, scratch: &mut Scratch, line: H::Line
     let mut attempts = 0;
     while attempts < SETTLE_ATTEMPTS {
         let word = host.word(line, spot.way);
-        if word.tag() != spot.tag || word.is(State::Busy) || word.is_first_syn() {
+        if word.tag() != spot.tag || word.is(State::Busy) || word.is_record_only() {
             return;
         }
         let mut right = word.with(host.state(entry));

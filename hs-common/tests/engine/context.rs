@@ -178,6 +178,30 @@ fn a_synack_whose_syn_may_have_passed_unseen() {
     }
 }
 
+/// A responder repeats its SYN-ACK for 63 s. Who forgot the handshake meanwhile, for want of room, does not take that for
+/// one that nobody asked for.
+#[test]
+fn a_synack_of_a_handshake_that_was_forgotten_is_no_anomaly() {
+    let second = 1_000_000;
+    for (after_the_synack, is_anomaly) in [(62, false), (64, true)] {
+        let synack = 4 * second;
+        let evicted = synack + after_the_synack * second;
+        let mut trace = vec![
+            (segment(SYN), Hook::Capture, 1),
+            (segment(SYNACK), Hook::Capture, synack),
+            (segment(ACK), Hook::Capture, synack + 1),
+        ];
+        let other = |port| Segment { src_port: port, ..segment(SYN) };
+        trace.extend((5000..5008).map(|port| (other(port), Hook::Capture, evicted)));
+        trace.push((segment(SYNACK), Hook::Capture, evicted + 1));
+        let (tracker, events) = watch(Config { max_flows: 8, ..Config::DEFAULT }, &trace);
+        assert_eq!(events[0].outcome(), Some(Outcome::Completed));
+        assert_eq!(events.len(), 1 + usize::from(is_anomaly), "{after_the_synack}: {events:#?}");
+        assert_eq!(tracker.counters().get(Counter::SynackUnmatched), u64::from(!is_anomaly));
+        assert_eq!(tracker.counters().get(Counter::FlowsEvicted), 0);
+    }
+}
+
 /// Slots know the time to a millisecond only: what is looked at too early must be looked at again, and not
 /// when the next handshake may be due.
 #[test]
