@@ -96,7 +96,7 @@ fn a_flow_that_finds_no_room_keeps_its_first_syn() {
     tracker.finish(SECOND);
     let totals = *tracker.counters();
     assert_eq!((totals.get(Counter::Completed), totals.get(Counter::FlowsContended)), (1, 1));
-    let last = tracker.drain().last().map(|event| (event.outcome(), event.syn_seq, event.ifindex));
+    let last = tracker.drain().next_back().map(|event| (event.outcome(), event.syn_seq, event.ifindex));
     assert_eq!(last, Some((Some(crate::Outcome::HalfOpen), 10, 0)));
 }
 
