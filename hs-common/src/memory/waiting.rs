@@ -31,8 +31,7 @@ pub(super) fn next(
 /// See [`Sweep::oldest`].
 #[inline(always)]
 fn oldest(line: &Line, now_ns: u64) -> u32 {
-    let age = |word: Word| (word.age(now_ns) + 1) * u32::from(word.is_waiting());
-    line.0.iter().map(|word| age(Word(*word))).fold(0, u32::max)
+    line.0.iter().map(|word| Word::waiting_age(*word as u32, now_ns)).fold(0, u32::max)
 }
 
 #[cfg(test)]

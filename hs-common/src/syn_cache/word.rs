@@ -7,11 +7,11 @@ pub enum State {
     /// Nothing.
     Empty = 0x00,
     /// A first SYN, and nothing after it: all that is known is beside the word.
-    Fresh = 0x01,
+    Fresh = 0x21,
     /// The same, after its timeout: it may complete late.
     Lapsed = 0x08,
     /// A flow of the flow table without an outcome.
-    Pending = 0x06,
+    Pending = 0x26,
     /// A flow of the flow table that has its outcome, and may complete late.
     Open = 0x09,
     /// A flow of the flow table that is only remembered.
@@ -23,14 +23,16 @@ pub enum State {
 }
 
 /// ```text
-///   63           32 31              8    7     4   0
+///   63           32 31              8    7     5   0
 ///  |      tag      |  stamp (~1 ms)  | flawed |state|
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Word(pub u64);
 
-const STATE: u64 = 0x1f;
+const STATE: u64 = 0x3f;
+/// Set in the states in which a handshake has no outcome.
+const WAITING: u64 = 0x20;
 const FLAWED: u64 = 0x80;
 const STAMP: u32 = 0x00ff_ffff;
 /// Set in the states that keep their place longer: by as many bits is their age taken for less.
@@ -39,6 +41,8 @@ const _: () = {
     use State::{Busy, Closed, Completed, Fresh, Lapsed, Open, Pending};
     assert!(Pending as u32 & KEPT == KEPT && Busy as u32 & KEPT == KEPT);
     assert!((Fresh as u32 | Lapsed as u32 | Open as u32 | Closed as u32 | Completed as u32) & KEPT == 0);
+    assert!(Fresh as u64 & Pending as u64 & WAITING != 0);
+    assert!((Lapsed as u64 | Open as u64 | Closed as u64 | Completed as u64 | Busy as u64) & WAITING == 0);
 };
 
 impl Word {
@@ -86,7 +90,14 @@ impl Word {
     /// Whether a handshake without an outcome is there.
     #[inline(always)]
     pub const fn is_waiting(self) -> bool {
-        self.is(State::Fresh) || self.is(State::Pending)
+        self.0 & WAITING != 0
+    }
+
+    /// How old it is plus one, if it is waiting, else 0. Without a branch: passes look at all words.
+    #[inline(always)]
+    pub const fn waiting_age(low_half: u32, now_ns: u64) -> u32 {
+        let age = (stamp(now_ns).wrapping_sub(low_half >> 8) & STAMP) + 1;
+        age & 0_u32.wrapping_sub(low_half >> WAITING.trailing_zeros() & 1)
     }
 
     /// Whether the first SYN was an anomaly.
@@ -164,6 +175,18 @@ mod tests {
         assert_eq!(word.restamped(9 * SECOND).tag(), 0xdead_beef);
         assert!(!word.may_be_due(11 * SECOND, 5 * SECOND));
         assert!(word.may_be_due(12 * SECOND, 5 * SECOND));
+    }
+
+    #[test]
+    fn what_is_waiting_has_its_age_and_all_else_has_none() {
+        use State::{Busy, Closed, Completed, Empty, Fresh, Lapsed, Open, Pending};
+        for state in [Empty, Fresh, Lapsed, Pending, Open, Closed, Completed, Busy] {
+            let word = Word::new(7, 3 * SECOND, state).flawed_if(true);
+            let age = Word::waiting_age(word.low_half(), 9 * SECOND);
+            let is_waiting = matches!(state, Fresh | Pending);
+            assert_eq!(age, if is_waiting { word.age(9 * SECOND) + 1 } else { 0 }, "{state:?}");
+            assert_eq!(word.is_waiting(), is_waiting, "{state:?}");
+        }
     }
 
     #[test]
