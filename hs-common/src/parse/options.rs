@@ -64,23 +64,33 @@ impl Scan {
 
 /// Whether the options stand as common systems write them, with nothing to object to: then they need no scan,
 /// which takes longer than all the rest of a SYN's headers. MSS alone (embedded systems, and tools that forge
-/// SYNs); with timestamps (Linux, BSD); without (Windows).
+/// SYNs); without timestamps (Windows, and Linux when it answers that); with them (Linux, FreeBSD, Apple).
 #[inline(always)]
 fn are_ordinary<P: Packet>(packet: &P, start: usize, length: usize) -> bool {
     const MSS_OF_4: u32 = u32::from_be_bytes([MSS, 4, 0, 0]);
     const SACK_TIMESTAMPS: u32 = u32::from_be_bytes([SACK_PERMITTED, 2, TIMESTAMPS, 10]);
+    const NOPS_TIMESTAMPS: u32 = u32::from_be_bytes([NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10]);
+    const SACK_END: u32 = u32::from_be_bytes([SACK_PERMITTED, 2, END, END]);
     const NOP_SCALE: u32 = u32::from_be_bytes([NO_OPERATION, WINDOW_SCALE, 3, 0]);
     const NOPS_SACK: u32 = u32::from_be_bytes([NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2]);
     let is_mss = |word: u32| word & 0xffff_0000 == MSS_OF_4;
     let is_scale = |word: u32| word.wrapping_sub(NOP_SCALE) <= MAX_WINDOW_SCALE as u32;
     match length {
         4 => packet.header::<4>(start).is_some_and(|o| is_mss(o.be32(0))),
-        12 => packet
-            .header::<12>(start)
-            .is_some_and(|o| is_mss(o.be32(0)) && is_scale(o.be32(4)) && o.be32(8) == NOPS_SACK),
-        20 => packet
-            .header::<20>(start)
-            .is_some_and(|o| is_mss(o.be32(0)) && o.be32(4) == SACK_TIMESTAMPS && is_scale(o.be32(16))),
+        12 => packet.header::<12>(start).is_some_and(|o| {
+            let (second, third) = (o.be32(4), o.be32(8));
+            let is_windows = is_scale(second) && third == NOPS_SACK;
+            is_mss(o.be32(0)) && (is_windows || second == NOPS_SACK && is_scale(third))
+        }),
+        20 => packet.header::<20>(start).is_some_and(|o| {
+            let second = o.be32(4);
+            let is_linux = second == SACK_TIMESTAMPS && is_scale(o.be32(16));
+            is_mss(o.be32(0)) && (is_linux || is_scale(second) && o.be32(8) == SACK_TIMESTAMPS)
+        }),
+        24 => packet.header::<24>(start).is_some_and(|o| {
+            let is_apple = o.be32(8) == NOPS_TIMESTAMPS && o.be32(20) == SACK_END;
+            is_mss(o.be32(0)) && is_scale(o.be32(4)) && is_apple
+        }),
         _ => false,
     }
 }
@@ -194,10 +204,13 @@ mod tests {
     /// Every ordinary layout, and each with any one byte changed: what needs no scan has nothing to object to.
     #[test]
     fn what_is_ordinary_passes_the_scan() {
-        let layouts: [&[u8]; 3] = [
+        let layouts: [&[u8]; 6] = [
             &[2, 4, 5, 0xb4],
             &[2, 4, 5, 0xb4, 1, 3, 3, 8, 1, 1, 4, 2],
+            &[2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7],
             &[2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7],
+            &[2, 4, 5, 0xb4, 1, 3, 3, 6, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0],
+            &[2, 4, 5, 0xb4, 1, 3, 3, 6, 1, 1, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 4, 2, 0, 0],
         ];
         let mut refused = 0;
         for layout in layouts {
@@ -208,7 +221,8 @@ mod tests {
                     options[place] = byte;
                     let packet = Captured::whole(&options);
                     if are_ordinary(&packet, 0, options.len()) {
-                        assert_eq!(look(&packet, 0, options.len()).0 & !(15 * Scan::SEEN), 0, "{options:?}");
+                        let found = look(&packet, 0, options.len()).0;
+                        assert_eq!(found & !(15 * Scan::SEEN | Scan::END), 0, "{options:?}");
                     } else {
                         refused += 1;
                     }

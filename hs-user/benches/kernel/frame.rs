@@ -58,8 +58,9 @@ impl Frame {
     fn payload(self) -> Vec<u8> {
         match self {
             Frame::Syn => tcp(&MSS, 0),
-            Frame::SynAck => tcp(&LINUX, 0),
-            Frame::Ack | Frame::Handshake => tcp(&STAMPS, 0),
+            // Of an ACK nobody reads them.
+            Frame::SynAck | Frame::Handshake => tcp(&LINUX, 0),
+            Frame::Ack => tcp(&STAMPS, 0),
             Frame::Data => tcp(&STAMPS, DATA_BYTES),
             Frame::Udp => [&[0, 0, 0, 53, 0, 8 + DATA_BYTES as u8, 0, 0][..], &[0; DATA_BYTES]].concat(),
         }
