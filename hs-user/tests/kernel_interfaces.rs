@@ -9,6 +9,9 @@ mod scene;
 #[path = "kernel_support/watch.rs"]
 mod watch;
 
+use hs_common::Config;
+use hs_mon::cli::Mode;
+use hs_mon::kernel::{Interface, Kernel, Options};
 use lab::Lab;
 use lab::server::Server;
 use scene::{connect, failed, has_tcx, lab, run_in};
@@ -141,6 +144,33 @@ fn any_is_all_but_loopback() {
     let said = watch.stop();
     assert_eq!((count_of(&said, "watching"), count_of(&said, "watching lo:")), (3, 0), "{:?}", said.stderr);
     assert_eq!(told_interfaces(&said), [CABLE]);
+}
+
+/// Places are held at the hooks while programs load: what is not taken after all must not stay there.
+#[test]
+fn a_place_that_nobody_takes_is_let_go() {
+    let (lab, _server) = lab();
+    lab.server.ns.ip("link add hsm-spare type veth peer name hsm-peer").expect("another interface");
+    let held_by_xdp = |taken_by: Mode| {
+        let all = Interface::all().expect("the interfaces");
+        let both = [CABLE, "hsm-spare"].map(|name| Interface::named(name, &all).expect("it is there"));
+        let held = || both.each_ref().map(|at| at.xdp_program().expect("the kernel tells").is_some());
+        let options = Options { config: Config::DEFAULT, replaying: false, log_level: 0 };
+        let mut kernel = Kernel::load(&options).expect("the kernel takes the object");
+        kernel.prepare(&both, false, Mode::Generic);
+        let prepared = held();
+        kernel.attach(&both[0], taken_by).expect("it is attached");
+        let attached = held();
+        kernel.release_places();
+        [prepared, attached, held()]
+    };
+    for (taken_by, held) in [
+        (Mode::Generic, [[true, true], [true, true], [true, false]]),
+        (Mode::Tc, [[true, true], [false, true], [false, false]]),
+    ] {
+        let found = lab.server.ns.enter(|| held_by_xdp(taken_by)).expect("the namespace is there");
+        assert_eq!(found, held, "{taken_by:?}");
+    }
 }
 
 /// A bridge and its port: each packet passes both.
