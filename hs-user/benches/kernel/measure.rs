@@ -2,16 +2,14 @@
 //! becomes slower for all of them.
 
 use anyhow::{Result, ensure};
-use hs_common::Counter;
+use hs_common::{Counter, Counters};
 
 use crate::course::{Course, target};
 use crate::rows::{Area, Row, Step};
 use crate::stand::{Hook, Stand};
 
-/// Flows in a batch. A batch that completes handshakes must fit into the ring buffer, on all cores.
+/// Flows in a batch. One that leaves an event for each must fit into the ring buffer, on all cores.
 const BATCH: u32 = 10_000;
-/// Flows in a batch that prepares: a flood that leaves an event for each must fit, too.
-const BEFORE: u32 = 30_000;
 /// How far the numbers of an area's flows, and of a core's, are apart.
 const AREA: u32 = 1 << 24;
 const CORE: u32 = 1 << 28;
@@ -45,6 +43,7 @@ pub fn measure(row: &'static Row, hook: Hook, v6: bool, cores: &[usize], effort:
     for traffic in traffic.iter_mut().filter(|traffic| traffic.target != target::LOOKUP) {
         traffic.prepare(&mut stand, row.before, effort.most_before)?;
     }
+    let before = stand.totals()?;
     let mut samples = SUBJECTS.map(|_| Vec::new());
     for _ in 0..effort.rounds {
         for (traffic, samples) in traffic.iter_mut().zip(&mut samples) {
@@ -57,17 +56,18 @@ pub fn measure(row: &'static Row, hook: Hook, v6: bool, cores: &[usize], effort:
             traffic.next_round();
         }
     }
-    check(row, &stand, effort.rounds)?;
+    check(row, &stand, &before, effort.rounds)?;
     Ok(Measured { hook, v6, cores: cores.len(), row, samples })
 }
 
 /// That hs-mon has done what it was measured for.
-fn check(row: &Row, stand: &Stand, rounds: u32) -> Result<()> {
+fn check(row: &Row, stand: &Stand, before: &Counters, rounds: u32) -> Result<()> {
     let totals = stand.totals()?;
+    let since = |counter| totals.get(counter) - before.get(counter);
     let lost = totals.get(Counter::EventsLost);
     ensure!(lost == 0, "{}: {lost} events were lost, so the measurement is of something else", row.id);
     // A few meet in one line of the SYN cache: each is counted.
-    let completed = totals.get(Counter::Completed) + totals.get(Counter::FlowsEvicted);
+    let completed = since(Counter::Completed) + since(Counter::FlowsEvicted);
     let due = u64::from(rounds) * u64::from(flows(&row.timed)) * stand.cores().len() as u64;
     ensure!(
         !row.completes || completed == due,
@@ -100,7 +100,7 @@ impl Traffic {
             target::LOOKUP => target::UPDATE,
             other => other,
         };
-        let at_once = BEFORE / stand.cores().len() as u32;
+        let at_once = BATCH / stand.cores().len() as u32;
         for step in steps {
             let mut left = flows(step).min(most);
             while left > 0 {

@@ -87,6 +87,9 @@ const FLOOD: u32 = 4 << 20;
 const MADE: Area = Area::Made(FEW);
 const FLOODERS: Area = Area::Flood(FLOOD);
 const PENDING: u32 = 10_000;
+/// Twice as many as are remembered.
+const EARLIER_FLOWS: u32 = 2 * Config::DEFAULT.max_flows;
+const EARLIER: Area = Area::Made(EARLIER_FLOWS);
 
 const PLAIN: Row = Row {
     id: "",
@@ -202,6 +205,14 @@ pub const ROWS: &[Row] = &[
         timed: step(Frame::Handshake, Area::Fresh),
         completes: true,
         on_all_cores: true,
+        ..FIRST_SYN
+    },
+    Row {
+        id: "handshake_full",
+        name: "the same, in tables that are full of earlier ones",
+        before: &[all(Frame::Handshake, EARLIER, EARLIER_FLOWS)],
+        timed: step(Frame::Handshake, Area::Fresh),
+        completes: true,
         ..FIRST_SYN
     },
 ];
