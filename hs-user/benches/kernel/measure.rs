@@ -8,8 +8,10 @@ use crate::course::{Course, target};
 use crate::rows::{Area, Row, Step};
 use crate::stand::{Hook, Stand};
 
-/// Flows in a batch. One that leaves an event for each must fit into the ring buffer, on all cores.
+/// Flows in a batch, on each core.
 const BATCH: u32 = 10_000;
+/// Flows in a batch that prepares, on all cores together: if each leaves an event, they must fit into a core's ring buffer.
+const BEFORE: u32 = 20_000;
 /// How far the numbers of an area's flows, and of a core's, are apart.
 const AREA: u32 = 1 << 24;
 const CORE: u32 = 1 << 28;
@@ -100,7 +102,7 @@ impl Traffic {
             target::LOOKUP => target::UPDATE,
             other => other,
         };
-        let at_once = BATCH / stand.cores().len() as u32;
+        let at_once = BEFORE / stand.cores().len() as u32;
         for step in steps {
             let mut left = flows(step).min(most);
             while left > 0 {
