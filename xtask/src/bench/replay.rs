@@ -37,45 +37,55 @@ const READERS: &[Reader] = &[
     Reader { name: "tshark", program: "tshark", args: &["-n", "-r", "{}"] },
 ];
 
-/// What one reader needed, or nothing if it is not installed.
+/// Who needs more CPU time than this is slow enough to be exact.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// A reader, and what each of its runs needed: none if it is not installed.
 struct Line {
     reader: &'static Reader,
-    usage: Option<Usage>,
+    program: Option<PathBuf>,
+    usages: Vec<Usage>,
 }
 
-/// Reads with all of them, and prints the table; returns the figures.
+impl Line {
+    fn new(reader: &'static Reader, hs_mon: &Path) -> Line {
+        let program = match reader.program {
+            HS_MON => Some(hs_mon.to_owned()),
+            other => shell::find_program(other),
+        };
+        Line { reader, program, usages: Vec::new() }
+    }
+
+    fn read_once_more(&mut self, file: &Path) -> Result<()> {
+        let is_slow = self.usages.first().is_some_and(|usage| usage.cpu > SLOW);
+        if let Some(program) = self.program.as_ref().filter(|_| !is_slow) {
+            self.usages.push(read(self.reader, program, file)?);
+            self.usages.sort_by_key(|usage| usage.cpu);
+        }
+        Ok(())
+    }
+
+    /// By CPU time.
+    fn median(&self) -> Option<&Usage> {
+        self.usages.get(self.usages.len() / 2)
+    }
+}
+
+/// Reads with all of them, in turn, so that a machine that becomes slower does so for all, and prints the table; returns the
+/// figures.
 pub fn run(quick: bool) -> Result<Value> {
     let hs_mon = build::build(Profile::Release)?;
     let file = cargo::workspace()?.target_directory.join("bench-1m.pcap");
     capture::ensure(&file)?;
-    let rounds = if quick { 3 } else { 9 };
-    let lines: Vec<Line> = READERS
-        .iter()
-        .map(|reader| Ok(Line { reader, usage: best(reader, &hs_mon, &file, rounds)? }))
-        .collect::<Result<_>>()?;
+    let mut lines: Vec<Line> = READERS.iter().map(|reader| Line::new(reader, &hs_mon)).collect();
+    for _ in 0..if quick { 7 } else { 15 } {
+        lines.iter_mut().try_for_each(|line| line.read_once_more(&file))?;
+    }
     print!("{}", table(&lines));
     Ok(figures(&lines))
 }
 
-/// The median by CPU time.
-fn best(reader: &Reader, hs_mon: &Path, file: &Path, rounds: usize) -> Result<Option<Usage>> {
-    let program = match reader.program {
-        HS_MON => Some(hs_mon.to_owned()),
-        other => shell::find_program(other),
-    };
-    let Some(program) = program else { return Ok(None) };
-    let first = read(reader, &program, file)?;
-    // Slow ones are slow enough to be exact.
-    let rounds = if first.cpu > Duration::from_secs(2) { 0 } else { rounds - 1 };
-    let mut usages = vec![first];
-    for _ in 0..rounds {
-        usages.push(read(reader, &program, file)?);
-    }
-    usages.sort_by_key(|usage| usage.cpu);
-    Ok(usages.get(usages.len() / 2).copied())
-}
-
-fn read(reader: &Reader, program: &PathBuf, file: &Path) -> Result<Usage> {
+fn read(reader: &Reader, program: &Path, file: &Path) -> Result<Usage> {
     shell::say(&format!("reads one million packets: {}", reader.name));
     let mut command = Command::new(program);
     for arg in reader.args {
@@ -100,18 +110,18 @@ fn table(lines: &[Line]) -> String {
         "\n### Reading a capture of 1,000,000 packets\n\n\
          | program | packets per CPU second | CPU seconds | peak memory |\n|---|--:|--:|--:|\n",
     );
-    for Line { reader, usage } in lines {
+    for line in lines {
+        let name = line.reader.name;
         // Writing to a string can't fail.
-        let _ = match usage {
+        let _ = match line.median() {
             Some(usage) => writeln!(
                 text,
-                "| {} | {:.2} million | {:.3} | {} MB |",
-                reader.name,
+                "| {name} | {:.2} million | {:.3} | {} MB |",
                 per_cpu_second(usage) / 1e6,
                 usage.cpu.as_secs_f64(),
                 usage.peak_bytes / 1_000_000,
             ),
-            None => writeln!(text, "| {} | not installed | | |", reader.name),
+            None => writeln!(text, "| {name} | not installed | | |"),
         };
     }
     text
@@ -119,7 +129,7 @@ fn table(lines: &[Line]) -> String {
 
 fn figures(lines: &[Line]) -> Value {
     let figure = |line: &Line| {
-        let usage = line.usage.as_ref();
+        let usage = line.median();
         json!({
             "reader": line.reader.name,
             "installed": usage.is_some(),
