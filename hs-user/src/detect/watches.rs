@@ -244,8 +244,8 @@ impl Watches {
 
     /// A handshake of this source completed.
     pub(super) fn completed(&mut self, dest: Addr, port: u16, source: Addr, seed: u64) {
-        for key in [VictimKey::port(dest, port), VictimKey::address(dest), VictimKey::prefix(dest)] {
-            let Some(watch) = self.by_key.get_mut(&key) else { continue };
+        // There are few.
+        for watch in self.by_key.values_mut().filter(|watch| watch.key.covers(dest, port)) {
             raise(&mut watch.honest, hash_addr(source, seed));
             watch.note_completed(source);
         }
