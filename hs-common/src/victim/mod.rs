@@ -73,10 +73,16 @@ impl VictimKey {
     /// Whether the responder is one of those that this stands for.
     #[inline(always)]
     pub fn covers(&self, addr: Addr, port: u16) -> bool {
+        self.covers_of(addr, addr.prefix(), port)
+    }
+
+    /// The same, with the prefix that the address lies in.
+    #[inline(always)]
+    fn covers_of(&self, addr: Addr, prefix: Addr, port: u16) -> bool {
         match self.scope {
             scope::PORT => self.addr == addr && self.port == port as u32,
             scope::ADDRESS => self.addr == addr,
-            scope::PREFIX => self.addr == addr.prefix(),
+            scope::PREFIX => self.addr == prefix,
             _ => false,
         }
     }
@@ -161,6 +167,10 @@ const fn mix(mut value: u64) -> u64 {
 /// A keyed hash of the prefix of an address: finds the watch, and leads on to the table.
 #[inline(always)]
 pub const fn hash_prefix(addr: Addr, seed: u64) -> u64 {
-    let prefix = addr.prefix();
+    hash_of_prefix(addr.prefix(), seed)
+}
+
+#[inline(always)]
+const fn hash_of_prefix(prefix: Addr, seed: u64) -> u64 {
     mix(prefix.low ^ prefix.high ^ seed)
 }

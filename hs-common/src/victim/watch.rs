@@ -3,7 +3,9 @@
 //! A watch covers one port, one address or one prefix. User space sets it up; whoever counts a SYN finds
 //! it by the hash of the destination's prefix, which is one load where nothing is watched.
 
-use super::{SKETCH_REGISTERS, VictimKey, hash_addr, hash_prefix, mix, sketch_rank_above, sketch_register};
+use super::{
+    SKETCH_REGISTERS, VictimKey, hash_addr, hash_of_prefix, mix, sketch_rank_above, sketch_register,
+};
 use crate::{Addr, Segment};
 
 /// Watches at once; their numbers begin with 1.
@@ -120,7 +122,8 @@ pub trait Watches {
 /// A SYN that began a handshake.
 #[inline(always)]
 pub fn observe<W: Watches>(watches: &mut W, segment: &Segment, seed: u64, now_ns: u64) {
-    let mut number = watches.first(WatchIndex::place(hash_prefix(segment.dst, seed)));
+    let prefix = segment.dst.prefix();
+    let mut number = watches.first(WatchIndex::place(hash_of_prefix(prefix, seed)));
     if number == 0 {
         return;
     }
@@ -130,8 +133,8 @@ pub fn observe<W: Watches>(watches: &mut W, segment: &Segment, seed: u64, now_ns
     let mut link = 0;
     while link < CHAIN && number != 0 {
         let Some(head) = watches.head(number) else { return };
-        let (covers, shift, next) =
-            (head.key.covers(segment.dst, segment.dst_port), head.shift & 31, head.next);
+        let covers = head.key.covers_of(segment.dst, prefix, segment.dst_port);
+        let (shift, next) = (head.shift & 31, head.next);
         if covers {
             watches.raise(number, source);
             if lot & ((1 << shift) - 1) == 0 {
