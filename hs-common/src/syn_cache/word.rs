@@ -72,7 +72,7 @@ impl Word {
     /// Whether all that is known of the flow is the record beside the word: it is not in the flow table.
     #[inline(always)]
     pub const fn is_record_only(self) -> bool {
-        self.is(State::Fresh) || self.is(State::Lapsed) || self.is(State::Completed)
+        self.is(State::Fresh) || self.is_settled()
     }
 
     /// Whether nothing but a SYN or a SYN-ACK can matter to it any more. One bit tells.

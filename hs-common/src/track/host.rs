@@ -72,7 +72,7 @@ pub trait Host {
     /// Writes a flow back, unless it changed since `flow` was read: then `false`.
     fn write(&mut self, entry: Self::Entry, flow: &Versioned) -> bool;
 
-    /// Adds a flow whose word the caller keeps busy. `false` if there is no room.
+    /// Adds a flow whose word the caller keeps busy, at `now_ns` by [`Host::now_ns`]. `false` if there is no room.
     fn insert(&mut self, key: &FlowKey, slot: u32, flow: &mut Versioned, now_ns: u64) -> bool;
 
     /// Keeps other CPUs from writing a flow, unless it changed since `flow` was read: then `false`.
