@@ -139,10 +139,12 @@ fn conclude(runs: &[Run], planned: &[String], whole: bool) -> Outcome {
     let mut outcome = Outcome { counts: Counts::default(), wrong: Vec::new() };
     for run in runs {
         let mut objections = verdict::objections(run.ended, &run.console, planned);
-        if whole {
+        if whole && objections.is_empty() {
             objections.extend(budget::unmeasured(&run.console.costs));
         }
         if !objections.is_empty() {
+            // The last thing printed may be all that is kept of a run.
+            objections.extend(qemu::trouble(&run.dir));
             session::explain(run, &objections);
         }
         outcome.wrong.extend(objections.into_iter().map(|text| format!("kernel {}: {text}", run.label)));

@@ -20,9 +20,11 @@ use crate::shell;
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
 /// A panic ends the machine (`-no-reboot`), and an oops is one. The kernel is kept from judging the clock of an
-/// emulated machine, which jumps when the host is busy; Linux 6.1 would ask an emulated HPET instead. Mitigations of
-/// faults that an emulated CPU does not have cost a quarter of the time.
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 oops=panic tsc=reliable mitigations=off";
+/// emulated machine, which jumps when the host is busy (Linux 6.1 would ask an emulated HPET instead), and from taking
+/// interrupts of the timer that come late for none: "IO-APIC + timer doesn't work!". Mitigations of faults that an
+/// emulated CPU does not have cost a quarter of the time.
+const KERNEL_ARGUMENTS: &str =
+    "console=ttyS0 panic=-1 oops=panic tsc=reliable no_timer_check mitigations=off";
 
 /// The kernel's log, in the directory of the machine.
 const KERNEL_LOG: &str = "kernel.log";
@@ -186,18 +188,29 @@ fn end(child: &mut Child, killed_for: Option<Ended>) -> Result<Ended> {
 
 /// The end of what the kernel and qemu itself had to say, from the kernel's trouble on if it had any.
 pub fn last_words(dir: &Path) -> String {
-    let read = |name: &str| fs::read(dir.join(name)).unwrap_or_default();
-    let text = [read(KERNEL_LOG), b"\n".to_vec(), read("qemu.log")].concat();
-    end_of_log(&String::from_utf8_lossy(&text).replace('\r', ""))
+    end_of_log(&[log(dir, KERNEL_LOG), log(dir, "qemu.log")].join("\n"))
+}
+
+/// What the kernel calls its trouble, if it had any.
+pub fn trouble(dir: &Path) -> Option<String> {
+    log(dir, KERNEL_LOG).lines().find(is_trouble).map(str::to_owned)
+}
+
+fn log(dir: &Path, name: &str) -> String {
+    let bytes = fs::read(dir.join(name)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\r', "")
+}
+
+fn is_trouble(line: &&str) -> bool {
+    ["Kernel panic", "BUG: ", "Oops: ", "WARNING: CPU"].iter().any(|word| line.contains(word))
 }
 
 fn end_of_log(text: &str) -> String {
     const LINES: usize = 30;
-    const TROUBLE: [&str; 4] = ["Kernel panic", "BUG: ", "Oops: ", "WARNING: CPU"];
     // qemu means the two cards, which are connected to each other alone.
     let said = |line: &&str| !line.is_empty() && !line.ends_with("not connected to host network");
     let lines: Vec<&str> = text.lines().filter(said).collect();
-    let trouble = lines.iter().position(|line| TROUBLE.iter().any(|word| line.contains(word)));
+    let trouble = lines.iter().position(is_trouble);
     let start = lines.len().saturating_sub(LINES);
     lines[trouble.unwrap_or(start).min(start)..].join("\n")
 }

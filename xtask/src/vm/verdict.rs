@@ -36,8 +36,8 @@ pub fn objections(ended: Ended, console: &Console, planned: &[String]) -> Vec<St
     objections.extend(end_of_machine(ended, console));
     objections.extend(console.suites.iter().filter_map(end_of_suite));
     let started = |name: &String| console.suites.iter().any(|suite| suite.name == *name);
-    let missing = planned.iter().filter(|name| !started(name));
-    objections.extend(missing.map(|name| format!("suite {name} was never started")));
+    let missing: Vec<&str> = planned.iter().filter(|name| !started(name)).map(String::as_str).collect();
+    objections.extend((!missing.is_empty()).then(|| format!("never started: {}", missing.join(", "))));
     objections.extend(budget::objections(&console.costs));
     objections
 }
@@ -131,7 +131,7 @@ mod tests {
             ),
             ("crash", BAD_END, &[UP, "hs-vm: end guest signal: 11\n", DONE], "ended with signal: 11 without"),
             ("no counts", GOOD, &[UP, END, DONE], "ended without counting"),
-            ("no such suite", GOOD, &["hs-vm: up 6.1\nhs-vm: done 0\n"], "guest was never started"),
+            ("no such suite", GOOD, &["hs-vm: up 6.1\nhs-vm: done 0\n"], "never started: guest"),
             ("bad guest", BAD_END, &["hs-vm: problem no veth\n", UP, OK, END, DONE], "no veth"),
             ("qemu", Ended::Exited(Some(1)), &[], "qemu failed with status 1"),
         ];
