@@ -9,6 +9,8 @@ mod bench;
 mod build;
 #[path = "kernel_support/case.rs"]
 mod case;
+#[path = "kernel_test_run/flow_table.rs"]
+mod flow_table;
 #[path = "kernel_support/frame.rs"]
 mod frame;
 #[path = "kernel_support/guest.rs"]
@@ -17,6 +19,8 @@ mod guest;
 mod handshakes;
 #[path = "kernel_support/processor.rs"]
 mod processor;
+#[path = "kernel_test_run/processors.rs"]
+mod processors;
 #[path = "kernel_support/random.rs"]
 mod random;
 #[path = "kernel_support/shared.rs"]
@@ -31,19 +35,14 @@ mod verifier;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use aya::TestRun as _;
-use aya::maps::{Array, HashMap, MapData};
-use aya::programs::TestRunOptions;
 use aya_log::EbpfLogger;
 use bench::{Bench, Program, TC_EGRESS, TC_EGRESS_L3, TC_INGRESS, TC_INGRESS_L3, Way};
 use build::LITTLE;
 use case::Case;
 use frame::{A, ACK, B, Envelope, SYN, i, r};
 use hs_common::parse::Link;
-use hs_common::syn_cache::{self, State, Word};
 use hs_common::victim::Total;
 use hs_common::{Anomaly, Config, Counter, Unparsed, VictimSet};
 use hs_mon::kernel::{Kernel, Options};
@@ -283,197 +282,6 @@ fn the_library_and_the_kernel_say_the_same_of_random_traffic() {
     });
     result.unwrap_or_else(|error| panic!("{error}"));
     println!("{} packets in {} random sequences, through both engines", packets.get(), played.get());
-}
-
-/// A word that another CPU keeps for good: the segment waits, is counted as contended, and changes nothing.
-#[test]
-fn a_flow_that_another_cpu_holds_is_counted_and_left_alone() {
-    // One line of words, so that the flow's is in it.
-    let mut bench = Bench::new(Config { max_flows: syn_cache::WAYS as u32, ..Config::DEFAULT }, false);
-    let send = |bench: &mut Bench, tcp| {
-        bench.send(Program::Xdp, &Envelope::V4.wrap(&tcp, 4000));
-        (bench.totals(), bench.events().len())
-    };
-    send(&mut bench, i(SYN, A, 0));
-    let free = words(&mut bench);
-    set_words(&mut bench, free.map(|word| if word == Word::EMPTY { word } else { word.with(State::Busy) }));
-    let (totals, events) = send(&mut bench, r(SYN | ACK, B, A + 1));
-    assert_eq!((totals.get(Counter::FlowsContended), events), (1, 0), "{totals:?}");
-    assert_eq!(totals.get(Counter::Packets), 1);
-    set_words(&mut bench, free);
-    for tcp in [r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1)] {
-        assert_eq!(send(&mut bench, tcp).0.get(Counter::FlowsContended), 0);
-    }
-    assert!(
-        words(&mut bench).iter().any(|word| word.is(State::Completed)),
-        "it completed when it was let go"
-    );
-}
-
-/// Between the search for a flow and the look at it, its memory may have become another's, which the version tells.
-#[test]
-fn an_entry_that_is_another_flows_by_now_is_left_alone() {
-    const OTHER_SLOT: u64 = 1 << 40;
-    let mut bench = Bench::roomy(false);
-    let send = |bench: &mut Bench, tcp| {
-        bench.send(Program::Xdp, &Envelope::V4.wrap(&tcp, 4000));
-        let totals = bench.totals();
-        (totals.get(Counter::FlowsContended), totals.get(Counter::Completed))
-    };
-    let turn_over = |bench: &mut Bench| {
-        let mut flows = flows(bench);
-        let (key, mut flow) = flows.iter().next().expect("a flow").expect("it can be read");
-        flow[0] ^= OTHER_SLOT;
-        flows.insert(key, flow, 0).expect("it can be written");
-    };
-    send(&mut bench, i(SYN, A, 0));
-    send(&mut bench, r(SYN | ACK, B, A + 1));
-    turn_over(&mut bench);
-    assert_eq!(send(&mut bench, i(ACK, A + 1, B + 1)), (1, 0));
-    turn_over(&mut bench);
-    assert_eq!(send(&mut bench, i(ACK, A + 1, B + 1)), (0, 1));
-}
-
-/// The flow table, by the words of its keys and of its flows with their versions.
-fn flows(bench: &mut Bench) -> HashMap<&mut MapData, [u64; 5], [u64; 13]> {
-    let map = bench.kernel.ebpf_mut().map_mut("FLOWS").expect("the flow table");
-    HashMap::try_from(map).expect("a hash map of flows")
-}
-
-/// Its memory serves the next: only what goes on, or was out of the ordinary, is in the flow table.
-#[test]
-fn a_completed_handshake_leaves_the_flow_table() {
-    let mut bench = Bench::roomy(false);
-    let mut flows_after = |steps: &[frame::Tcp]| {
-        steps.iter().for_each(|tcp| bench.send(Program::Xdp, &Envelope::V4.wrap(tcp, 4000)));
-        flows(&mut bench).keys().count()
-    };
-    let (syn, synack, ack) = (i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1));
-    assert_eq!(flows_after(&[syn]), 0, "a first SYN has its slot");
-    assert_eq!(flows_after(&[synack]), 1, "an answered one has an entry");
-    assert_eq!(flows_after(&[ack]), 0, "a completed one no longer");
-    assert_eq!(flows_after(&[ack, syn]), 0, "nor does a late copy bring it back");
-    assert_eq!(flows_after(&[synack]), 1, "unless there is more to be remembered");
-    let (syn, synack, ack) = (i(SYN, A + 9, 0), r(SYN | ACK, B + 9, A + 10), i(ACK, A + 10, B + 10));
-    assert_eq!(flows_after(&[syn, synack, ack]), 1, "the next handshake of the two has that entry");
-    assert_eq!(bench.totals().get(Counter::Completed), 2);
-    assert_eq!(bench.events().len(), 2, "and nothing is out of order");
-}
-
-/// Two CPUs at one flow, in each step at the same time: whoever comes first, a handshake begins once and completes once,
-/// and nothing that is legal is told to be otherwise.
-#[test]
-fn two_processors_at_one_handshake_complete_it_once() {
-    let (syn, synack, ack) = (i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1));
-    // What each of the two sends: in turn, so that each step meets each other.
-    let races = [
-        [[Some(&syn), None], [Some(&synack), None], [Some(&ack), Some(&ack)]],
-        [[Some(&syn), None], [Some(&synack), Some(&synack)], [Some(&ack), Some(&ack)]],
-        [[Some(&syn), None], [Some(&synack), None], [Some(&ack), Some(&synack)]],
-        [[Some(&syn), None], [Some(&synack), None], [Some(&ack), Some(&syn)]],
-        [[Some(&syn), Some(&syn)], [Some(&synack), None], [Some(&synack), Some(&ack)]],
-        [[Some(&syn), None], [Some(&synack), Some(&ack)], [Some(&ack), Some(&synack)]],
-    ];
-    let (handshakes, arrived) = (raced_handshakes(), AtomicUsize::new(0));
-    race(handshakes, |number, send| {
-        let mut due = 0;
-        for handshake in 0..handshakes {
-            for step in &races[usize::from(handshake) % races.len()] {
-                arrived.fetch_add(1, Ordering::AcqRel);
-                due += 2;
-                while arrived.load(Ordering::Acquire) < due {
-                    std::hint::spin_loop();
-                }
-                step[number].into_iter().for_each(|tcp| send(tcp, handshake));
-            }
-        }
-    });
-}
-
-/// One CPU has handshake after handshake, so that the memory of one is the next one's at once; the other has copies of the
-/// ACK of whichever is under way, before it is due and after it: none is taken for an ACK of another.
-#[test]
-fn a_copy_on_another_processor_never_meets_another_flow() {
-    let (syn, synack, ack) = (i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1));
-    let (under_way, is_over) = (AtomicU16::new(0), AtomicBool::new(false));
-    let handshakes = raced_handshakes();
-    race(handshakes, |number, send| {
-        if number == 0 {
-            for handshake in 0..handshakes {
-                under_way.store(handshake, Ordering::Release);
-                [&syn, &synack, &ack].into_iter().for_each(|tcp| send(tcp, handshake));
-            }
-            is_over.store(true, Ordering::Release);
-        }
-        while !is_over.load(Ordering::Acquire) {
-            send(&ack, under_way.load(Ordering::Acquire));
-        }
-    });
-}
-
-fn raced_handshakes() -> u16 {
-    guest::unless_guest("handshakes of two processors at once", 10_000, 300)
-}
-
-/// What two processors do at once: each handshake has begun and completed, and nothing else was told. A hypervisor may take
-/// the processor away from who holds a flow, for longer than the other waits: what is lost so is rare, and counted.
-fn race(handshakes: u16, racer: impl Fn(usize, &dyn Fn(&frame::Tcp, u16)) + Sync) {
-    let mut bench = Bench::roomy(false);
-    bench.kernel.program_fd("hs_xdp").expect("the kernel takes it");
-    let Some(aya::programs::Program::Xdp(program)) = bench.kernel.ebpf_mut().program("hs_xdp") else {
-        panic!("an XDP program")
-    };
-    let send = |tcp: &frame::Tcp, handshake| {
-        let frame = Envelope::V4.wrap(tcp, 5000 + handshake).ethernet();
-        let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::new() };
-        program.test_run(options).expect("it runs");
-    };
-    std::thread::scope(|scope| {
-        for number in 0..2 {
-            let (racer, send) = (&racer, &send);
-            scope.spawn(move || processor::on_processor(number, || racer(number, send)));
-        }
-    });
-    let (totals, events) = (bench.totals(), bench.events());
-    let (begun, completed) = (totals.get(Counter::Begun), totals.get(Counter::Completed));
-    let lost = totals.get(Counter::FlowsContended);
-    assert!(lost * 100 <= u64::from(handshakes), "{lost} segments of {handshakes} handshakes waited in vain");
-    assert!(begun <= handshakes.into() && completed <= begun, "{totals:?}");
-    assert!(completed + lost >= handshakes.into(), "{totals:?}");
-    let other = events.iter().find(|event| event.outcome() != Some(hs_common::Outcome::Completed));
-    assert_eq!((events.len() as u64, other), (completed, None));
-    assert_eq!(totals.get(Counter::EventsLost), 0);
-}
-
-type Words = [Word; syn_cache::WAYS];
-
-fn lines(bench: &mut Bench) -> Array<&mut MapData, [u64; syn_cache::WAYS]> {
-    let map = bench.kernel.ebpf_mut().map_mut("LINES").expect("the SYN cache");
-    Array::try_from(map).expect("an array of lines")
-}
-
-fn words(bench: &mut Bench) -> Words {
-    lines(bench).get(&0, 0).expect("the line can be read").map(Word)
-}
-
-fn set_words(bench: &mut Bench, words: Words) {
-    lines(bench).set(0, words.map(|word| word.0), 0).expect("the line can be written");
-}
-
-/// Each CPU has a ring buffer of its own, and what comes out of them comes in the order in which it happened.
-#[test]
-fn events_of_all_cpus_come_in_order() {
-    const HANDSHAKES: usize = 20;
-    let mut bench = Bench::roomy(false);
-    for number in 0..HANDSHAKES {
-        processor::on_processor(number % 2, || {
-            for tcp in [i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1)] {
-                bench.send(Program::Xdp, &Envelope::V4.wrap(&tcp, 4000 + number as u16));
-            }
-        });
-    }
-    let ports: Vec<u16> = bench.events().iter().map(|event| event.src_port).collect();
-    assert_eq!(ports, (4000..4000 + HANDSHAKES as u16).collect::<Vec<_>>());
 }
 
 /// Each CPU tells as much as it may at once, and nobody reads meanwhile: completed handshakes, which are always told, find

@@ -1,0 +1,113 @@
+//! Two processors at once, and what each of them tells.
+
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+
+use aya::TestRun as _;
+use aya::programs::TestRunOptions;
+use hs_common::{Counter, Outcome};
+
+use crate::bench::{Bench, Program};
+use crate::frame::{A, ACK, B, Envelope, SYN, Tcp, i, r};
+use crate::guest;
+use crate::processor::on_processor;
+
+/// Two CPUs at one flow, in each step at the same time: whoever comes first, a handshake begins once and completes once,
+/// and nothing that is legal is told to be otherwise.
+#[test]
+fn two_processors_at_one_handshake_complete_it_once() {
+    let (syn, synack, ack) = (i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1));
+    // What each of the two sends: in turn, so that each step meets each other.
+    let races = [
+        [[Some(&syn), None], [Some(&synack), None], [Some(&ack), Some(&ack)]],
+        [[Some(&syn), None], [Some(&synack), Some(&synack)], [Some(&ack), Some(&ack)]],
+        [[Some(&syn), None], [Some(&synack), None], [Some(&ack), Some(&synack)]],
+        [[Some(&syn), None], [Some(&synack), None], [Some(&ack), Some(&syn)]],
+        [[Some(&syn), Some(&syn)], [Some(&synack), None], [Some(&synack), Some(&ack)]],
+        [[Some(&syn), None], [Some(&synack), Some(&ack)], [Some(&ack), Some(&synack)]],
+    ];
+    let (handshakes, arrived) = (raced_handshakes(), AtomicUsize::new(0));
+    race(handshakes, |number, send| {
+        let mut due = 0;
+        for handshake in 0..handshakes {
+            for step in &races[usize::from(handshake) % races.len()] {
+                arrived.fetch_add(1, Ordering::AcqRel);
+                due += 2;
+                while arrived.load(Ordering::Acquire) < due {
+                    std::hint::spin_loop();
+                }
+                step[number].into_iter().for_each(|tcp| send(tcp, handshake));
+            }
+        }
+    });
+}
+
+/// One CPU has handshake after handshake, so that the memory of one is the next one's at once; the other has copies of the
+/// ACK of whichever is under way, before it is due and after it: none is taken for an ACK of another.
+#[test]
+fn a_copy_on_another_processor_never_meets_another_flow() {
+    let (syn, synack, ack) = (i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1));
+    let (under_way, is_over) = (AtomicU16::new(0), AtomicBool::new(false));
+    let handshakes = raced_handshakes();
+    race(handshakes, |number, send| {
+        if number == 0 {
+            for handshake in 0..handshakes {
+                under_way.store(handshake, Ordering::Release);
+                [&syn, &synack, &ack].into_iter().for_each(|tcp| send(tcp, handshake));
+            }
+            is_over.store(true, Ordering::Release);
+        }
+        while !is_over.load(Ordering::Acquire) {
+            send(&ack, under_way.load(Ordering::Acquire));
+        }
+    });
+}
+
+fn raced_handshakes() -> u16 {
+    guest::unless_guest("handshakes of two processors at once", 10_000, 300)
+}
+
+/// What two processors do at once: each handshake has begun and completed, and nothing else was told. A hypervisor may take
+/// the processor away from who holds a flow, for longer than the other waits: what is lost so is rare, and counted.
+fn race(handshakes: u16, racer: impl Fn(usize, &dyn Fn(&Tcp, u16)) + Sync) {
+    let mut bench = Bench::roomy(false);
+    bench.kernel.program_fd("hs_xdp").expect("the kernel takes it");
+    let Some(aya::programs::Program::Xdp(program)) = bench.kernel.ebpf_mut().program("hs_xdp") else {
+        panic!("an XDP program")
+    };
+    let send = |tcp: &Tcp, handshake| {
+        let frame = Envelope::V4.wrap(tcp, 5000 + handshake).ethernet();
+        let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::new() };
+        program.test_run(options).expect("it runs");
+    };
+    std::thread::scope(|scope| {
+        for number in 0..2 {
+            let (racer, send) = (&racer, &send);
+            scope.spawn(move || on_processor(number, || racer(number, send)));
+        }
+    });
+    let (totals, events) = (bench.totals(), bench.events());
+    let (begun, completed) = (totals.get(Counter::Begun), totals.get(Counter::Completed));
+    let lost = totals.get(Counter::FlowsContended);
+    assert!(lost * 100 <= u64::from(handshakes), "{lost} segments of {handshakes} handshakes waited in vain");
+    assert!(begun <= handshakes.into() && completed <= begun, "{totals:?}");
+    assert!(completed + lost >= handshakes.into(), "{totals:?}");
+    let other = events.iter().find(|event| event.outcome() != Some(Outcome::Completed));
+    assert_eq!((events.len() as u64, other), (completed, None));
+    assert_eq!(totals.get(Counter::EventsLost), 0);
+}
+
+/// Each CPU has a ring buffer of its own, and what comes out of them comes in the order in which it happened.
+#[test]
+fn events_of_all_cpus_come_in_order() {
+    const HANDSHAKES: usize = 20;
+    let mut bench = Bench::roomy(false);
+    for number in 0..HANDSHAKES {
+        on_processor(number % 2, || {
+            for tcp in [i(SYN, A, 0), r(SYN | ACK, B, A + 1), i(ACK, A + 1, B + 1)] {
+                bench.send(Program::Xdp, &Envelope::V4.wrap(&tcp, 4000 + number as u16));
+            }
+        });
+    }
+    let ports: Vec<u16> = bench.events().iter().map(|event| event.src_port).collect();
+    assert_eq!(ports, (4000..4000 + HANDSHAKES as u16).collect::<Vec<_>>());
+}
