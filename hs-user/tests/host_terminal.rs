@@ -11,20 +11,26 @@ mod tmux;
 #[path = "kernel_support/watch.rs"]
 mod watch;
 
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd as _;
+use std::process::Child;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use hs_mon::dashboard::{About, Dashboard, Screen};
 use hs_mon::live::Output;
 use hs_mon::report::Filter;
+use lab::Lab;
 use lab::flood::Flood;
 use lab::frame::Prefix;
 use lab::http::{get, sample};
 use lab::wire::Wire;
 use scene::{PORT, connect, is_over, lab, wait_until};
 use tmux::Pane;
-use watch::program;
+use watch::{SOON, program};
 
 fn dashboard() -> String {
     format!("{} --iface hsm-server --tui --half-open-after 1s", program().display())
@@ -120,25 +126,70 @@ fn a_terminal_that_goes_away_ends_it() {
     wait_until("hs-mon has ended", has_ended);
 }
 
-/// As a connection that stands still: the watch goes on, serves its metrics, and can be ended.
-#[test]
-fn a_terminal_that_nobody_reads_holds_up_nobody() {
-    let (lab, _server) = lab();
+/// hs-mon on a terminal of 80 by 24.
+fn at_a_terminal(lab: &Lab, args: &str) -> (Child, File) {
     let (master, slave) = lab::terminal::open_terminal().expect("a terminal");
     let (stdin, stdout) =
         (slave.try_clone().expect("the terminal"), slave.try_clone().expect("the terminal"));
     let mut command = lab.server.ns.command(program());
-    command.args("--iface hsm-server --tui --metrics 9435".split(' ')).env("TERM", "xterm");
-    let mut child = command.stdin(stdin).stdout(stdout).stderr(slave).spawn().expect("hs-mon starts");
-    drop(command);
+    command.args(args.split(' ')).env("TERM", "xterm").stdin(stdin).stdout(stdout).stderr(slave);
+    let terminal = File::from(master);
+    resize(&terminal, 80, 24);
+    (command.spawn().expect("hs-mon starts"), terminal)
+}
+
+fn resize(terminal: &File, width: u16, height: u16) {
+    let size = libc::winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the terminal is open, and the size outlives the call.
+    assert_eq!(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }, 0);
+}
+
+/// A window that is dragged tells of each new size by a signal, which is waited for together with keys: some come at once.
+#[test]
+fn a_key_that_comes_with_a_new_size_is_not_left_unread() {
+    let (lab, _server) = lab();
+    for _ in 0..8 {
+        let (mut child, mut terminal) = at_a_terminal(&lab, "--iface hsm-server --tui");
+        let drawn = read_on(terminal.try_clone().expect("the terminal"));
+        let mut shown = Vec::new();
+        while !String::from_utf8_lossy(&shown).contains("quit") {
+            shown.extend(drawn.recv_timeout(SOON).expect("the keys are told"));
+        }
+        for signal in 0..200 {
+            // SAFETY: no pointers; the process is our child and not yet waited for.
+            assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGWINCH) }, 0);
+            if signal == 100 {
+                terminal.write_all(b"q").expect("a key is typed");
+            }
+        }
+        wait_until("the key is read", || is_over(child.id()));
+        assert_eq!(child.wait().expect("it has ended").code(), Some(0));
+    }
+}
+
+/// What is drawn, which is read all the time, so that nothing waits for it.
+fn read_on(mut terminal: File) -> Receiver<Vec<u8>> {
+    let (sender, drawn) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(read @ 1..) = terminal.read(&mut bytes) {
+            // Nobody asks any more for what is drawn in the end.
+            sender.send(bytes[..read].to_vec()).ok();
+        }
+    });
+    drawn
+}
+
+/// As a connection that stands still: the watch goes on, serves its metrics, and can be ended.
+#[test]
+fn a_terminal_that_nobody_reads_holds_up_nobody() {
+    let (lab, _server) = lab();
+    let (mut child, terminal) = at_a_terminal(&lab, "--iface hsm-server --tui --metrics 9435");
     let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, 9435));
     wait_until("metrics are served", || get(&lab.server.ns, metrics, "/metrics").is_ok());
     // Each is another picture, some of ten thousand bytes; a terminal holds a few of them.
     for round in 0..60 {
-        let size =
-            libc::winsize { ws_row: 60 + round % 2, ws_col: 200 + round % 2, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: the terminal is open, and the size outlives the call.
-        assert_eq!(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }, 0);
+        resize(&terminal, 200 + round % 2, 60 + round % 2);
         connect(&lab, 1);
         let text = get(&lab.server.ns, metrics, "/metrics").expect("the metrics are served all the same");
         assert!(sample(&text, "hsmon_handshakes_begun_total") >= f64::from(round), "{text}");
