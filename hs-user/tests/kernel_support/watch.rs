@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::guest::unless_guest;
+use crate::guest::{may_wait_in_vain, unless_guest};
 use crate::lab::monitor::{Monitor, Setup};
 use crate::lab::netns::Netns;
 
@@ -129,7 +129,7 @@ impl Watch {
     pub fn stop_by(self, signal: i32) -> Said {
         let said = self.end(signal);
         assert_eq!(said.totals.get("events_lost"), 0, "{:?}", said.totals);
-        assert_eq!(said.totals.get("flows_contended"), 0, "{:?}", said.totals);
+        assert!(may_wait_in_vain() || said.totals.get("flows_contended") == 0, "{:?}", said.totals);
         said
     }
 
