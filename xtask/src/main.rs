@@ -5,6 +5,7 @@ mod bench;
 mod bpf_clippy;
 mod bpf_toolchain;
 mod build;
+mod busy_host;
 mod cache;
 mod captures;
 mod cargo;
@@ -86,6 +87,9 @@ enum Task {
         /// Leave out the tests that need root.
         #[arg(long)]
         no_kernel: bool,
+        /// Take the processors away at random meanwhile, a quarter of the time; needs root.
+        #[arg(long)]
+        busy_host: bool,
         /// Only tests with this in their name.
         filter: Option<String>,
     },
@@ -123,7 +127,7 @@ fn main() -> ExitCode {
         Task::Run { args } => run::command(&args).map(|()| ExitCode::SUCCESS),
         Task::Install { prefix } => install::command(&prefix).map(|()| ExitCode::SUCCESS),
         Task::Dist => dist::command().map(|()| ExitCode::SUCCESS),
-        Task::Test { no_kernel, filter } => test::command(filter, !no_kernel),
+        Task::Test { no_kernel, busy_host, filter } => test::command(filter, !no_kernel, busy_host),
         Task::Vm(options) => vm::command(&options),
         Task::Fuzz { seconds, sanitize } => fuzz::command(seconds, sanitize).map(|()| ExitCode::SUCCESS),
         Task::Soak { minutes } => soak::command(minutes).map(|()| ExitCode::SUCCESS),

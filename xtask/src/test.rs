@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::busy_host::BusyHost;
 use crate::libtest::{self, Counts};
 use crate::packages::Need;
 use crate::stage::{self, InCi, NotRun, Stage};
@@ -63,7 +64,7 @@ const STAGES: &[Stage<Context>] = &[
 ];
 
 /// The command line. The totals are the last line of standard output.
-pub fn command(filter: Option<String>, kernel: bool) -> Result<ExitCode> {
+pub fn command(filter: Option<String>, kernel: bool, busy_host: bool) -> Result<ExitCode> {
     setup::ensure(Need::Build)?;
     if let Err(error) = setup::ensure(Need::Test) {
         // Most tests do without; the stage that does not will say so.
@@ -72,6 +73,7 @@ pub fn command(filter: Option<String>, kernel: bool) -> Result<ExitCode> {
     let context = Context { filter, kernel, workspace: cargo::workspace()? };
     let ci = env::var("CI").is_ok_and(|value| value == "true" || value == "1");
 
+    let _busy = busy_host.then(BusyHost::start).transpose()?;
     let reports: Vec<_> = STAGES.iter().map(|stage| stage.report(&context, ci)).collect();
     println!("{}", stage::summary(&reports));
     let failed = reports.iter().any(stage::Report::failed);
