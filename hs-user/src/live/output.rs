@@ -18,6 +18,9 @@ use tokio::sync::Notify;
 const ENOUGH: usize = 1 << 20;
 /// So many wait at the most, for alerts are taken without room too. What comes then is counted, and lost.
 const MOST: usize = 4 * ENOUGH;
+/// Room for those, and for the block with which they are exceeded. Each of the two buffers asks for it once, lest it moves
+/// as it grows; the system gives as much of it as is used.
+const BUFFER: usize = ENOUGH + ENOUGH / 8;
 /// How long a full disk is left alone.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -72,7 +75,7 @@ impl Output {
 
     fn to(file: File) -> Output {
         let (work, progress) = (Condvar::new(), Condvar::new());
-        let state = Mutex::new(State::default());
+        let state = Mutex::new(State { waiting: Vec::with_capacity(BUFFER), ..State::default() });
         Output(Arc::new(Shared { file, state, work, progress, room: Notify::new() }))
     }
 
@@ -166,7 +169,7 @@ impl Shared {
 
     /// The thread.
     fn write_on(&self) {
-        let mut block = Vec::new();
+        let mut block = Vec::with_capacity(BUFFER);
         loop {
             let state = self.work.wait_while(self.lock(), |state| state.waiting.is_empty());
             let mut state = state.unwrap_or_else(PoisonError::into_inner);
