@@ -13,17 +13,6 @@ pub fn is_guest() -> bool {
     std::env::var_os(VM).is_some()
 }
 
-/// Whether segments may wait in vain for another processor. A guest's take turns at one of the host's: who holds a flow at
-/// the end of a turn holds it for the whole of the other's, so their number tells how busy the host is.
-pub fn may_wait_in_vain() -> bool {
-    if is_guest() {
-        println!(
-            "trimmed segments that may wait in vain for another processor: any number, instead of few or none"
-        );
-    }
-    is_guest()
-}
-
 /// How much of something: `here`, or in a guest `there`.
 pub fn unless_guest<T: Display>(what: &str, here: T, there: T) -> T {
     if !is_guest() {

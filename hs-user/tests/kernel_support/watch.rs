@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::guest::{may_wait_in_vain, unless_guest};
+use crate::guest::unless_guest;
 use crate::lab::monitor::{Monitor, Setup};
 use crate::lab::netns::Netns;
 
@@ -129,7 +129,9 @@ impl Watch {
     pub fn stop_by(self, signal: i32) -> Said {
         let said = self.end(signal);
         assert_eq!(said.totals.get("events_lost"), 0, "{:?}", said.totals);
-        assert!(may_wait_in_vain() || said.totals.get("flows_contended") == 0, "{:?}", said.totals);
+        // Of a guest's processors, which take turns, one may hold a flow until its next: a FIN waits in vain for the ACK.
+        let contended = unless_guest("segments that may wait in vain in a watch", 0, 10);
+        assert!(said.totals.get("flows_contended") <= contended, "{:?}", said.totals);
         said
     }
 

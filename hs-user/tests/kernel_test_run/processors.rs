@@ -122,8 +122,20 @@ fn race(handshakes: u16, racer: impl Fn(usize, &dyn Fn(&Tcp, u16)) + Sync) {
     assert_eq!((events.len() as u64, other), (completed, None));
     assert_eq!(totals.get(Counter::EventsLost), 0);
     let waited = totals.get(Counter::FlowsContended);
-    println!("{waited} segments of {handshakes} handshakes waited in vain");
-    assert!(guest::may_wait_in_vain() || waited * 100 <= u64::from(handshakes), "too many");
+    assert!(
+        waited <= may_wait_in_vain(handshakes.into()),
+        "{waited} segments of {handshakes} handshakes waited in vain"
+    );
+}
+
+/// A guest's processors take turns at one of the host's: who holds a flow at the end of a turn holds it for the whole of
+/// the other's. The busier the host, the more turns there are: some in a thousand handshakes on one that is not.
+fn may_wait_in_vain(handshakes: u64) -> u64 {
+    guest::unless_guest(
+        "segments that may wait in vain, of two processors at once",
+        handshakes / 100,
+        handshakes / 10,
+    )
 }
 
 /// Each CPU has a ring buffer of its own, and what comes out of them comes in the order in which it happened.
